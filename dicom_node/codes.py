@@ -1,0 +1,52 @@
+"""Coded concepts (PS3.16) that the node writes, each named once.
+
+A test pins the SCT codes of the four CXR labels, which no package here can look up; the
+18-character code of "COVID-19 pneumonia" does not fit Code Value (0008,0100), so the disease
+COVID-19 stands for it, and the conformance statement says so.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: Code Value, Coding Scheme Designator, Code Meaning (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+# Findings
+COVID19 = Code("840539006", "SCT", "COVID-19")
+BACTERIAL_PNEUMONIA = Code("53084003", "SCT", "Bacterial pneumonia")
+VIRAL_PNEUMONIA = Code("75570004", "SCT", "Viral pneumonia")
+NORMAL = Code("17621005", "SCT", "Normal")
+ABNORMAL = Code("263654008", "SCT", "Abnormal")
+UNDETERMINED_NORMALITY = Code("371934000", "SCT", "Normality undetermined")
+
+# Presence, CID 240
+PRESENT = Code("52101004", "SCT", "Present")
+ABSENT = Code("272519000", "SCT", "Absent")
+UNDETERMINED = Code("373068000", "SCT", "Undetermined")
+
+# Names of report items
+NORMALITY = Code("121402", "DCM", "Normality")
+PRIORITY = Code("260870009", "SCT", "Priority")
+PROBABILITY = Code("122157", "DCM", "Probability")
+PERCENT = Code("%", "UCUM", "Percent")
+LUNG = Code("39607008", "SCT", "Lung")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+
+# Urgency, CID 7035
+ACR_CATEGORY_1 = Code("RID49480", "RADLEX", "ACR Category 1 Actionable Finding")
+ACR_CATEGORY_2 = Code("RID49481", "RADLEX", "ACR Category 2 Actionable Finding")
+ACR_CATEGORY_3 = Code("RID49482", "RADLEX", "ACR Category 3 Actionable Finding")
+
+FINDINGS: dict[str, Code] = {
+    "normal": NORMAL,
+    "bacterial_pneumonia": BACTERIAL_PNEUMONIA,
+    "viral_pneumonia": VIRAL_PNEUMONIA,
+    "covid19": COVID19,
+}
+"""Every label a shipped model may emit, with its code."""

@@ -1,0 +1,136 @@
+"""The errors of the node, one tree.
+
+::
+
+    NodeError
+    ├── SettingsError            a setting or the policy is wrong; lists every fault
+    ├── ArchiveError
+    │   ├── ArchiveUnavailable   * Orthanc does not answer
+    │   ├── StudyNotFound          the archive does not hold the study (any more)
+    │   ├── StoreRejected          the archive or a destination refused an object
+    │   ├── DeliveryFailed       * a destination could not be reached
+    │   └── PatientIdentityChanged the study changed patients between queue and report
+    ├── StudyRefused             the node declines to read this study; carries a code
+    ├── PixelError               an image cannot be decoded; carries a refusal code
+    ├── ModelError
+    │   ├── ModelNotFound          no such model, or none served for this kind of study
+    │   ├── WeightsMismatch        weights differ from the hash in the card
+    │   ├── GoldenMismatch         the start-up prediction differs from the recorded one
+    │   └── InferenceFailed        the network raised
+    ├── ReportError              a result object cannot be built
+    ├── QueueUnavailable         * the broker does not answer
+    └── LedgerError
+        ├── LedgerUnavailable    * the database does not answer
+        ├── RunNotFound
+        └── LeaseLost              another worker owns this run now
+
+    (*) ``retryable``: the same call may succeed later.
+
+Each message says what happened, to which study, and what to do. Messages never hold a
+patient's name, id, birth date or free text: they are logged and shown.
+"""
+
+from typing import ClassVar
+
+
+class NodeError(Exception):
+    """Root of every error that the node raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class SettingsError(NodeError):
+    """A setting or the policy file is wrong; the message lists every fault."""
+
+
+class ArchiveError(NodeError):
+    """The archive, or a delivery destination, did not do what was asked."""
+
+
+class ArchiveUnavailable(ArchiveError):
+    """Orthanc does not answer, or answers with a server error."""
+
+    retryable = True
+
+
+class StudyNotFound(ArchiveError):
+    """The archive does not hold this study, or holds it no more."""
+
+
+class StoreRejected(ArchiveError):
+    """The archive or a destination refused a result object for good."""
+
+
+class DeliveryFailed(ArchiveError):
+    """A destination could not be reached, or failed in a way that may pass."""
+
+    retryable = True
+
+
+class PatientIdentityChanged(ArchiveError):
+    """The study belongs to another patient than when it was queued."""
+
+
+class StudyRefused(NodeError):
+    """The node declines to read a study: a first-class result, not a fault.
+
+    ``code`` is a member value of `dicom_node.domain.RefusalCode`; ``reason`` one sentence
+    for the radiologist.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class PixelError(StudyRefused):
+    """An image cannot be turned into numbers; refused by name."""
+
+
+class ModelError(NodeError):
+    """A model cannot be loaded or run."""
+
+
+class ModelNotFound(ModelError):
+    """No such model is registered, or none is served for this kind of study."""
+
+
+class WeightsMismatch(ModelError):
+    """The weights on disk are not the ones that the model card names."""
+
+
+class GoldenMismatch(ModelError):
+    """The start-up prediction differs from the recorded one."""
+
+
+class InferenceFailed(ModelError):
+    """The network raised while it read a sample."""
+
+
+class ReportError(NodeError):
+    """A result object cannot be built from this result and these sources."""
+
+
+class QueueUnavailable(NodeError):
+    """The broker does not answer; reconcile will dispatch later."""
+
+    retryable = True
+
+
+class LedgerError(NodeError):
+    """The ledger did not do what was asked."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database does not answer, or stays locked."""
+
+    retryable = True
+
+
+class RunNotFound(LedgerError):
+    """The ledger knows no such run."""
+
+
+class LeaseLost(LedgerError):
+    """Another worker has taken this run over; the present one must stop."""

@@ -1,0 +1,115 @@
+"""The clinical policy: one versioned TOML file, hashed into every report."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dicom_node.domain import Presence, Priority, StudyKind
+from dicom_node.errors import SettingsError
+
+DEFAULT_FILE = Path(__file__).with_name("policy.toml")
+
+_Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Eligibility(_Section):
+    """Which modalities may be read at all."""
+
+    modalities: frozenset[str]
+
+
+class Completeness(_Section):
+    """When a series counts as complete."""
+
+    cxr_quiet_s: _Seconds
+    ct_quiet_s: _Seconds
+    ct_deadline_s: _Seconds
+
+    @model_validator(mode="after")
+    def _deadline_after_quiet(self) -> Self:
+        if self.ct_deadline_s < self.ct_quiet_s:
+            raise ValueError("ct_deadline_s must not be shorter than ct_quiet_s")
+        return self
+
+
+class Limits(_Section):
+    """Sizes beyond which the node refuses."""
+
+    ct_min_slices: int = Field(ge=1)
+    ct_max_slices: int = Field(ge=1)
+    max_pixels_per_image: int = Field(ge=1)
+    min_edge_px: int = Field(ge=1)
+
+
+class Retry(_Section):
+    """How often a run that failed in a way that may pass is tried again."""
+
+    attempts: int = Field(ge=1)
+    first_delay_s: _Seconds
+    longest_delay_s: _Seconds
+
+    def delay_s(self, attempt: int) -> float:
+        """Return the pause after the given attempt (1 = first), doubling up to the longest."""
+        return min(self.first_delay_s * 2.0 ** (attempt - 1), self.longest_delay_s)
+
+
+class Lease(_Section):
+    """How long a silent worker keeps a run."""
+
+    seconds: float = Field(gt=0)
+
+
+class PriorityRule(_Section):
+    """One row of the priority table."""
+
+    finding: str
+    presence: Presence
+    priority: Priority
+
+
+class PriorityDefault(_Section):
+    """What applies where no rule fits."""
+
+    priority: Priority
+
+
+class Policy(_Section):
+    """The whole policy; ``hash`` names it in reports and run identities."""
+
+    version: str
+    models: dict[StudyKind, str]
+    eligibility: Eligibility
+    completeness: Completeness
+    limits: Limits
+    retry: Retry
+    lease: Lease
+    waiting: dict[Priority, float]
+    priority: tuple[PriorityRule, ...]
+    priority_default: PriorityDefault
+    hash: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if missing := set(Priority) - self.waiting.keys():
+            raise ValueError(f"waiting lacks {', '.join(sorted(missing))}")
+        return self
+
+
+def load(file: Path | None = None) -> Policy:
+    """Read and validate a policy file; raise SettingsError that lists every fault."""
+    path = file or DEFAULT_FILE
+    try:
+        raw = path.read_bytes()
+        return Policy(**tomllib.loads(raw.decode()), hash=hashlib.sha256(raw).hexdigest())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"policy file {path} cannot be read: {exc}") from exc
+    except ValidationError as exc:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise SettingsError(f"policy file {path} is wrong: {faults}") from exc

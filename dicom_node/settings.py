@@ -1,0 +1,152 @@
+"""The settings of a deployment: environment with prefix ``NODE_``, or ``node.toml``.
+
+Read once for each process by `load`; nobody else looks at the environment. Values from the
+environment win over ``node.toml``, which is looked for in NODE_HOME and named by NODE_CONFIG.
+"""
+
+import hashlib
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from dicom_node.errors import SettingsError
+
+_LONGEST_SOCKET_PATH = 100
+"""sun_path holds 108 bytes (unix(7)); the longest of our names fits below this."""
+
+
+class DestinationSettings(BaseModel):
+    """One place beside Orthanc that gets a copy of each result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["dimse", "stow"]
+    host: str = "127.0.0.1"
+    port: int = Field(default=104, ge=1, le=65535)
+    ae_title: str = Field(default="ANY-SCP", max_length=16)
+    url: str = ""
+    objects: frozenset[str] = frozenset({"sr"})
+    timeout_s: float = Field(default=30, gt=0)
+    tls_ca_file: Path | None = None
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+
+class Settings(BaseSettings):
+    """Everything a site sets; the defaults run a node on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="NODE_", frozen=True, extra="ignore")
+
+    home: Path = Path("var")
+    http_port: int = Field(default=8042, ge=1, le=65535)
+    dicom_port: int = Field(default=4242, ge=1, le=65535)
+    ae_title: str = Field(default="AITRIAGE", min_length=1, max_length=16)
+    database_url: str = ""
+    redis_url: str = ""
+    orthanc_url: str = ""
+    api_url: str = ""
+    public_url: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    policy: Path | None = None
+    allow_remote: bool = False
+
+    orthanc_user: str = ""
+    orthanc_password_file: Path | None = None
+    stable_age_s: int = Field(default=1, ge=1)
+    reconcile_s: float = Field(default=5, gt=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    destinations: tuple[DestinationSettings, ...] = ()
+    data: Path = Path("../shared/data")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, then ``node.toml``."""
+        del dotenv_settings, file_secret_settings
+        home = Path(os.environ.get("NODE_HOME", "var"))
+        file = Path(os.environ.get("NODE_CONFIG", home / "node.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @cached_property
+    def root(self) -> Path:
+        """NODE_HOME as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @cached_property
+    def socket_dir(self) -> Path:
+        """The folder of this node's sockets: NODE_HOME/run, or a short stand-in for it.
+
+        A Unix socket's path holds at most 107 bytes, so a deep NODE_HOME gets a folder under
+        the system's temporary directory, named by the hash of NODE_HOME.
+        """
+        folder = self.root / "run"
+        if len(os.fsencode(folder)) + len("/supervisor.sock") <= _LONGEST_SOCKET_PATH:
+            return folder
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{name}"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.database_url or f"sqlite:///{self.root / 'ledger.sqlite3'}"
+
+    @property
+    def redis(self) -> str:
+        """Celery URL of the broker."""
+        return self.redis_url or f"redis+socket://{self.socket_dir / 'redis.sock'}"
+
+    @property
+    def orthanc(self) -> str:
+        """Base URL of Orthanc's REST API, without a trailing slash."""
+        return (self.orthanc_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+
+    @property
+    def api(self) -> str:
+        """Where the API process listens: ``unix:PATH`` or ``http://host:port``."""
+        return self.api_url or f"unix:{self.socket_dir / 'api.sock'}"
+
+    @property
+    def public(self) -> str:
+        """The origin that people open, without a trailing slash."""
+        return (self.public_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+
+    @property
+    def orthanc_credentials(self) -> tuple[str, str] | None:
+        """User and password of the node's own account in Orthanc, if it has one."""
+        if not self.orthanc_user or self.orthanc_password_file is None:
+            return None
+        return self.orthanc_user, self.orthanc_password_file.read_text().strip()
+
+    def viewer_url(self, study_instance_uid: str) -> str:
+        """Return the viewer's deep link to a study."""
+        return f"{self.public}/ohif/viewer?StudyInstanceUIDs={study_instance_uid}"
+
+
+def load() -> Settings:
+    """Read the settings; raise SettingsError that lists every fault."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        faults = "; ".join(
+            f"NODE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors()
+        )
+        raise SettingsError(f"settings are wrong: {faults}") from exc
+    except ValueError as exc:
+        raise SettingsError(f"node.toml cannot be read: {exc}") from exc
