@@ -1,0 +1,71 @@
+"""The vocabulary of the node: frozen values that cross module borders."""
+
+from dicom_node.domain.result import (
+    Finding,
+    Heatmap,
+    ModelIdentity,
+    ObjectRef,
+    Prediction,
+    Presence,
+    Priority,
+    Refusal,
+    RefusalCode,
+    TriageResult,
+)
+from dicom_node.domain.run import (
+    Claim,
+    DueDelivery,
+    Failure,
+    RunRequest,
+    RunState,
+    RunTicket,
+    ServedModel,
+    Stage,
+    Trigger,
+)
+from dicom_node.domain.sample import Box, Geometry, Region, Sample
+from dicom_node.domain.study import InstanceRef, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain.worklist import (
+    Assessment,
+    Delivery,
+    FindingItem,
+    RunSummary,
+    StudyDetail,
+    WorklistItem,
+)
+
+__all__ = [
+    "Assessment",
+    "Box",
+    "Claim",
+    "Delivery",
+    "DueDelivery",
+    "Failure",
+    "Finding",
+    "FindingItem",
+    "Geometry",
+    "Heatmap",
+    "InstanceRef",
+    "ModelIdentity",
+    "ObjectRef",
+    "Prediction",
+    "Presence",
+    "Priority",
+    "Refusal",
+    "RefusalCode",
+    "Region",
+    "RunRequest",
+    "RunState",
+    "RunSummary",
+    "RunTicket",
+    "Sample",
+    "SeriesRef",
+    "ServedModel",
+    "Stage",
+    "StudyDetail",
+    "StudyKind",
+    "StudyRef",
+    "TriageResult",
+    "Trigger",
+    "WorklistItem",
+]

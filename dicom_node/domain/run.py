@@ -1,0 +1,136 @@
+"""Runs: their states, stages and owners. Times are aware UTC datetimes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dicom_node.domain.result import ModelIdentity
+from dicom_node.domain.study import StudyKind
+
+
+class RunState(StrEnum):
+    """The life of a study and of each run on it; REPORTED, REFUSED and FAILED are ends."""
+
+    RECEIVED = "RECEIVED"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    REPORTED = "REPORTED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no worker will touch a run in this state again by itself."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({RunState.REPORTED, RunState.REFUSED, RunState.FAILED, RunState.SUPERSEDED})
+
+
+class Stage(StrEnum):
+    """Where a run stands; failures and timings are told by stage."""
+
+    RECEIVE = "receive"
+    DISPATCH = "dispatch"
+    CLAIM = "claim"
+    FETCH = "fetch"
+    DECODE = "decode"
+    GATE = "gate"
+    INFER = "infer"
+    PRIORITISE = "prioritise"
+    RECORD = "record"
+    REPORT = "report"
+    STORE = "store"
+    CONFIRM = "confirm"
+    DELIVER = "deliver"
+
+
+class Trigger(StrEnum):
+    """Who asked for a run."""
+
+    STABLE = "stable"
+    RECONCILE = "reconcile"
+    VIEWER = "viewer"
+    RETRY = "retry"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where and why a run failed; the message names no patient."""
+
+    stage: Stage
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A wish that a study be read.
+
+    ``archive_digest`` hashes (SOP Instance UID, revision) of the eligible instances: cheap to
+    get, and equal only if nothing was stored since. ``model`` is None while no worker has
+    published one. ``patient_id`` is kept to notice a changed identity, never logged.
+    """
+
+    study_instance_uid: str
+    kind: StudyKind
+    archive_digest: str
+    model: ModelIdentity | None
+    policy_hash: str
+    patient_id: str
+    trigger: Trigger
+    actor: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunTicket:
+    """The run that answers a request; ``created`` is False where it stood already."""
+
+    run_id: str
+    study_instance_uid: str
+    number: int
+    state: RunState
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to one run; ``fence`` grows with each claim of the same run."""
+
+    run_id: str
+    study_instance_uid: str
+    kind: StudyKind
+    number: int
+    attempt: int
+    fence: int
+    patient_id: str
+    forced: bool
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """One result object that waits to be sent to one destination."""
+
+    delivery_id: int
+    run_id: str
+    study_instance_uid: str
+    destination: str
+    sop_instance_uid: str
+    file: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What a worker says of a model it serves: the card as JSON text, and whether it is fit."""
+
+    kind: StudyKind
+    identity: ModelIdentity
+    card: str
+    ready: bool
+    message: str
+    device: str
+    seen_at: datetime
