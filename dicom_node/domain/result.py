@@ -89,11 +89,16 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
-    """Grad-CAM on one source image: float32 (rows, columns) of that image, 0 to 1."""
+    """Grad-CAM on one source image: ``weights`` float32 (rows, columns) of that image, 0 to 1.
+
+    ``image`` is what the reader is shown beneath them, of the same shape: display greys, 0 black
+    to 1 white (the film, or the CT slice in its lung window).
+    """
 
     label: str
     source: InstanceRef
     weights: NDArray[np.float32]
+    image: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
