@@ -25,7 +25,11 @@ class InstanceRef:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRef:
-    """One series as the archive lists it."""
+    """One series as the archive lists it.
+
+    ``positions_mm`` are Image Position (Patient) projected on the slice normal, one for each
+    instance that has a position and an orientation, in no particular order.
+    """
 
     series_instance_uid: str
     modality: str
@@ -35,11 +39,16 @@ class SeriesRef:
     series_number: int | None = None
     manufacturer: str = ""
     last_update: datetime | None = None
+    positions_mm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRef:
-    """One study as the archive lists it, with the attributes that the worklist shows."""
+    """One study as the archive lists it, with the attributes that the worklist shows.
+
+    ``other_patient_ids`` are those of other patients whose images carry the same Study
+    Instance UID, which PS3.3 C.7.2.1 forbids: such a study is refused.
+    """
 
     study_instance_uid: str
     orthanc_id: str
@@ -48,3 +57,4 @@ class StudyRef:
     accession_number: str
     study_description: str
     series: tuple[SeriesRef, ...] = ()
+    other_patient_ids: tuple[str, ...] = ()

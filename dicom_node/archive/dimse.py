@@ -1,0 +1,187 @@
+"""The node as an SCU: C-ECHO and C-STORE by pynetdicom (PS3.4 A, B)."""
+
+import ssl
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom import AE, Association
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification
+
+from dicom_node.errors import DeliveryFailed, StoreRejected
+from dicom_node.settings import DestinationSettings
+
+_SUCCESS = 0x0000
+_WARNINGS = range(0xB000, 0xC000)
+_OUT_OF_RESOURCES = range(0xA700, 0xA800)
+_MOST_CONTEXTS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A storage SCP and how to call it."""
+
+    host: str
+    port: int
+    called_ae: str
+    calling_ae: str = "DICOM-NODE"
+    timeout_s: float = 30.0
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """What became of one file: a DIMSE status, or None where it never left."""
+
+    path: Path
+    status: int | None
+    message: str
+
+    @property
+    def stored(self) -> bool:
+        """Whether the SCP has taken the file."""
+        return self.status is not None and (self.status == _SUCCESS or self.status in _WARNINGS)
+
+
+class StoreScu:
+    """Sends DICOM files over one association, each in the transfer syntax that it has."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def echo(self) -> None:
+        """Verify the peer; raises DeliveryFailed."""
+        entity = self._entity()
+        entity.add_requested_context(Verification)
+        association = self._associate(entity)
+        try:
+            status = association.send_c_echo()
+        finally:
+            association.release()
+        if "Status" not in status:
+            raise DeliveryFailed(f"{self._name} gave no answer to C-ECHO")
+
+    def send(self, files: Iterable[Path]) -> Iterator[SendOutcome]:
+        """Send each file and tell what became of it; raises DeliveryFailed without a peer."""
+        sendable: list[tuple[Path, str, str]] = []
+        for path in files:
+            try:
+                meta = dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
+                syntax = meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
+                sendable.append((path, meta.MediaStorageSOPClassUID, syntax))
+            except (InvalidDicomError, AttributeError, EOFError, ValueError) as exc:
+                yield SendOutcome(path, None, f"not a DICOM file: {type(exc).__name__}")
+        for batch in _batches(sendable):
+            yield from self._send_batch(batch)
+
+    def _send_batch(self, batch: list[tuple[Path, str, str]]) -> Iterator[SendOutcome]:
+        entity = self._entity()
+        for sop_class, syntax in sorted({(c, s) for _, c, s in batch}):
+            entity.requested_contexts = [
+                *entity.requested_contexts,
+                build_context(sop_class, syntax),
+            ]
+        association = self._associate(entity)
+        try:
+            for path, _, _ in batch:
+                yield self._send_one(association, path)
+        finally:
+            association.release()
+
+    def _send_one(self, association: Association, path: Path) -> SendOutcome:
+        if not association.is_established:
+            raise DeliveryFailed(f"{self._name} ended the association")
+        try:
+            status = association.send_c_store(path)
+        except ValueError as exc:  # no accepted context, or the file cannot be encoded
+            return SendOutcome(path, None, str(exc).splitlines()[0])
+        if "Status" not in status:
+            raise DeliveryFailed(f"{self._name} stopped answering")
+        comment = status.get("ErrorComment", "")
+        return SendOutcome(path, status.Status, comment or f"status 0x{status.Status:04X}")
+
+    def _associate(self, entity: AE) -> Association:
+        peer = self._peer
+        association = entity.associate(
+            peer.host,
+            peer.port,
+            ae_title=peer.called_ae,
+            tls_args=(peer.tls, peer.host) if peer.tls else None,
+        )
+        if not association.is_established:
+            raise DeliveryFailed(
+                f"{self._name} does not accept an association; check host, port and AE titles"
+            )
+        return association
+
+    def _entity(self) -> AE:
+        entity = AE(self._peer.calling_ae)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._peer.timeout_s
+        entity.connection_timeout = self._peer.timeout_s
+        return entity
+
+    @property
+    def _name(self) -> str:
+        return f"{self._peer.called_ae} at {self._peer.host}:{self._peer.port}"
+
+
+class DimseDestination:
+    """A destination that takes results by C-STORE."""
+
+    def __init__(self, settings: DestinationSettings, calling_ae: str) -> None:
+        self._settings = settings
+        self._calling_ae = calling_ae
+
+    @property
+    def name(self) -> str:
+        """Return the configured name."""
+        return self._settings.name
+
+    def send(self, dicom_file: Path) -> None:
+        """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
+        where = self._settings
+        scu = StoreScu(
+            Peer(
+                where.host,
+                where.port,
+                where.ae_title,
+                self._calling_ae,
+                where.timeout_s,
+                tls_context(where),
+            )
+        )
+        for outcome in scu.send([dicom_file]):
+            if outcome.stored:
+                continue
+            if outcome.status in _OUT_OF_RESOURCES:
+                raise DeliveryFailed(f"{self.name} is out of resources: {outcome.message}")
+            raise StoreRejected(f"{self.name} refused the object: {outcome.message}")
+
+
+def tls_context(destination: DestinationSettings) -> ssl.SSLContext | None:
+    """Build the TLS context of a destination (PS3.15 B.9), or None for plain DICOM."""
+    if destination.tls_ca_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=destination.tls_ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if destination.tls_certificate_file is not None:
+        context.load_cert_chain(destination.tls_certificate_file, destination.tls_key_file)
+    return context
+
+
+def _batches(files: list[tuple[Path, str, str]]) -> Iterator[list[tuple[Path, str, str]]]:
+    """Cut the files where an association would need more than 128 presentation contexts."""
+    batch: list[tuple[Path, str, str]] = []
+    contexts: set[tuple[str, str]] = set()
+    for path, sop_class, syntax in files:
+        if len(contexts | {(sop_class, syntax)}) > _MOST_CONTEXTS:
+            yield batch
+            batch, contexts = [], set()
+        batch.append((path, sop_class, syntax))
+        contexts.add((sop_class, syntax))
+    if batch:
+        yield batch

@@ -1,0 +1,213 @@
+"""Orthanc as the archive, over its REST API (pyorthanc)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import httpx
+import numpy as np
+from pyorthanc import Orthanc
+
+from dicom_node.domain import InstanceRef, ObjectRef, SeriesRef, StudyRef
+from dicom_node.errors import ArchiveUnavailable, StoreRejected, StudyNotFound
+from dicom_node.settings import Settings
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of Orthanc's change log."""
+
+    sequence: int
+    kind: str
+    orthanc_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of the change log; ``last`` is the sequence to go on from."""
+
+    changes: tuple[Change, ...]
+    last: int
+    done: bool
+
+
+class OrthancArchive:
+    """The archive port on a running Orthanc; safe to share between threads."""
+
+    def __init__(self, client: Orthanc) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Prepare a client for the configured Orthanc; the first call opens the connection."""
+        user, password = settings.orthanc_credentials or (None, None)
+        return cls(
+            Orthanc(
+                settings.orthanc,
+                user,
+                password,
+                return_raw_response=True,
+                timeout=_TIMEOUT_S,
+                headers={"Accept-Encoding": "identity"},  # gzip made a CT six times slower to fetch
+                trust_env=False,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def version(self) -> str:
+        """Return Orthanc's version; raises ArchiveUnavailable."""
+        return str(self._ask(self._client.get_system).json()["Version"])
+
+    def study(self, study_instance_uid: str) -> StudyRef:
+        """Return the study with its series and instances.
+
+        Raises StudyNotFound, ArchiveUnavailable.
+        """
+        # Orthanc keeps one study for each patient id that carries the UID.
+        ids = sorted(self._lookup(study_instance_uid, "Study"))
+        if not ids:
+            raise StudyNotFound(f"study {study_instance_uid} is not in the archive; send it again")
+        first, *others = [self._study(orthanc_id) for orthanc_id in ids]
+        return _merged(first, others)
+
+    def study_uid(self, orthanc_study_id: str) -> str:
+        """Return the Study Instance UID behind an Orthanc id; raises StudyNotFound."""
+        return str(self._entry("studies", orthanc_study_id)["MainDicomTags"]["StudyInstanceUID"])
+
+    def study_uid_of_series(self, orthanc_series_id: str) -> str:
+        """Return the Study Instance UID of a series; raises StudyNotFound."""
+        return self.study_uid(str(self._entry("series", orthanc_series_id)["ParentStudy"]))
+
+    def instance(self, ref: InstanceRef) -> bytes:
+        """Return the instance's DICOM file; raises StudyNotFound, ArchiveUnavailable."""
+        return self._ask(lambda: self._client.get_instances_id_file(ref.orthanc_id)).content
+
+    def store(self, dicom_file: bytes) -> None:
+        """Store one file; raises StoreRejected, ArchiveUnavailable."""
+        try:
+            answer = self._ask(lambda: self._client.post_instances(dicom_file)).json()
+        except StudyNotFound as exc:  # Orthanc's word for a file that it will not take
+            raise StoreRejected(f"Orthanc refused a result object: {exc}") from exc
+        if answer["Status"] not in {"Success", "AlreadyStored"}:
+            raise StoreRejected(f"Orthanc answered {answer['Status']} to a result object")
+
+    def holds(self, ref: ObjectRef) -> bool:
+        """Tell whether Orthanc has the object on disk and in its index."""
+        return bool(self._lookup(ref.sop_instance_uid, "Instance"))
+
+    def changes(self, since: int, limit: int = 500) -> Changes:
+        """Return a page of the change log after sequence ``since``."""
+        query = {"since": since, "limit": limit}
+        page = self._ask(lambda: self._client.get_changes(query)).json()
+        changes = tuple(Change(c["Seq"], c["ChangeType"], c["ID"]) for c in page["Changes"])
+        return Changes(changes, int(page["Last"]), bool(page["Done"]))
+
+    def _lookup(self, uid: str, level: str) -> list[str]:
+        found = self._ask(lambda: self._client.post_tools_lookup(uid)).json()
+        return [hit["ID"] for hit in found if hit["Type"] == level]
+
+    def _entry(self, level: str, orthanc_id: str) -> Mapping[str, Any]:
+        get = {
+            "studies": self._client.get_studies_id,
+            "series": self._client.get_series_id,
+        }[level]
+        entry: Mapping[str, Any] = self._ask(lambda: get(orthanc_id)).json()
+        return entry
+
+    def _study(self, orthanc_id: str) -> StudyRef:
+        entry = self._entry("studies", orthanc_id)
+        tags, patient = entry["MainDicomTags"], entry["PatientMainDicomTags"]
+        series = self._ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
+        return StudyRef(
+            study_instance_uid=tags["StudyInstanceUID"],
+            orthanc_id=orthanc_id,
+            patient_id=patient.get("PatientID", ""),
+            patient_name=patient.get("PatientName", ""),
+            accession_number=tags.get("AccessionNumber", ""),
+            study_description=tags.get("StudyDescription", ""),
+            series=tuple(self._series(s) for s in series),
+        )
+
+    def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
+        tags = entry["MainDicomTags"]
+        listed = self._ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
+        number = tags.get("SeriesNumber", "").strip()
+        return SeriesRef(
+            series_instance_uid=tags["SeriesInstanceUID"],
+            modality=tags.get("Modality", ""),
+            orthanc_id=entry["ID"],
+            instances=tuple(_instance(i, tags["SeriesInstanceUID"]) for i in listed),
+            description=tags.get("SeriesDescription", ""),
+            series_number=int(number) if number.lstrip("+-").isdigit() else None,
+            manufacturer=tags.get("Manufacturer", ""),
+            last_update=_time(entry["LastUpdate"]),
+            positions_mm=_positions([i["MainDicomTags"] for i in listed]),
+        )
+
+    @staticmethod
+    def _ask(call: Callable[[], httpx.Response]) -> httpx.Response:
+        try:
+            answer = call()
+        except httpx.HTTPError as exc:
+            raise ArchiveUnavailable(f"Orthanc does not answer: {type(exc).__name__}") from exc
+        if answer.is_success:
+            return answer
+        what = f"Orthanc answered {answer.status_code} to {answer.request.url.path}"
+        if answer.is_client_error:
+            raise StudyNotFound(f"{what}; the study may have been deleted")
+        raise ArchiveUnavailable(f"{what}; see its log")
+
+
+def _merged(first: StudyRef, others: Sequence[StudyRef]) -> StudyRef:
+    """Join what Orthanc keeps apart by patient id: one Study Instance UID, one study."""
+    return StudyRef(
+        study_instance_uid=first.study_instance_uid,
+        orthanc_id=first.orthanc_id,
+        patient_id=first.patient_id,
+        patient_name=first.patient_name,
+        accession_number=first.accession_number,
+        study_description=first.study_description,
+        series=tuple(s for study in (first, *others) for s in study.series),
+        other_patient_ids=tuple(study.patient_id for study in others),
+    )
+
+
+def _instance(entry: Mapping[str, Any], series_instance_uid: str) -> InstanceRef:
+    return InstanceRef(
+        sop_instance_uid=entry["MainDicomTags"]["SOPInstanceUID"],
+        sop_class_uid="",
+        series_instance_uid=series_instance_uid,
+        orthanc_id=entry["ID"],
+        revision=entry["FileUuid"],
+    )
+
+
+def _time(text: str) -> datetime:
+    """Parse Orthanc's ``LastUpdate``, which is in UTC and whole seconds."""
+    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
+    """Project each Image Position (Patient) on the normal of its own orientation."""
+    found = []
+    for tags in instances:
+        position = _numbers(tags.get("ImagePositionPatient", ""), 3)
+        orientation = _numbers(tags.get("ImageOrientationPatient", ""), 6)
+        if position is not None and orientation is not None:
+            normal = np.cross(orientation[:3], orientation[3:])
+            found.append(float(normal @ position))
+    return tuple(found)
+
+
+def _numbers(text: str, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    try:
+        values = np.array([float(part) for part in text.split("\\")])
+    except ValueError:
+        return None
+    return values if values.size == count and bool(np.isfinite(values).all()) else None

@@ -1,0 +1,40 @@
+"""STOW-RS as a destination (PS3.18 10.5), by dicomweb-client."""
+
+from pathlib import Path
+
+import httpx
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom import dcmread
+
+from dicom_node.errors import DeliveryFailed, StoreRejected
+from dicom_node.settings import DestinationSettings
+
+
+class StowDestination:
+    """A destination that takes results by STOW-RS."""
+
+    def __init__(self, settings: DestinationSettings) -> None:
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """Return the configured name."""
+        return self._settings.name
+
+    def send(self, dicom_file: Path) -> None:
+        """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
+        client = DICOMwebClient(self._settings.url)
+        client.set_http_retry_params(retry=False)
+        try:
+            answer = client.store_instances([dcmread(dicom_file)])
+        except requests.HTTPError as exc:
+            status = exc.response.status_code
+            if status < httpx.codes.INTERNAL_SERVER_ERROR:
+                raise StoreRejected(f"{self.name} refused the object: HTTP {status}") from exc
+            raise DeliveryFailed(f"{self.name} answered HTTP {status}") from exc
+        except requests.RequestException as exc:
+            raise DeliveryFailed(f"{self.name} does not answer: {type(exc).__name__}") from exc
+        if "FailedSOPSequence" in answer:
+            reason = answer.FailedSOPSequence[0].get("FailureReason", 0)
+            raise StoreRejected(f"{self.name} refused the object: reason 0x{reason:04X}")
