@@ -8,17 +8,21 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE, Association
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.errors import DeliveryFailed, StoreRejected
 from dicom_node.settings import DestinationSettings
+
+_config.STORE_SEND_CHUNKED_DATASET = True  # send each file's bytes as they are, undecoded
 
 _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _MOST_CONTEXTS = 128
+_UNREADABLE = (InvalidDicomError, AttributeError, EOFError, OSError, RecursionError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class StoreScu:
                 meta = dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
                 syntax = meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
                 sendable.append((path, meta.MediaStorageSOPClassUID, syntax))
-            except (InvalidDicomError, AttributeError, EOFError, ValueError) as exc:
+            except _UNREADABLE as exc:
                 yield SendOutcome(path, None, f"not a DICOM file: {type(exc).__name__}")
         for batch in _batches(sendable):
             yield from self._send_batch(batch)
@@ -97,7 +101,7 @@ class StoreScu:
             raise DeliveryFailed(f"{self._name} ended the association")
         try:
             status = association.send_c_store(path)
-        except ValueError as exc:  # no accepted context, or the file cannot be encoded
+        except (*_UNREADABLE, RuntimeError) as exc:  # no accepted context, or a broken file
             return SendOutcome(path, None, str(exc).splitlines()[0])
         if "Status" not in status:
             raise DeliveryFailed(f"{self._name} stopped answering")

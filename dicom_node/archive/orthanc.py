@@ -93,7 +93,7 @@ class OrthancArchive:
         try:
             answer = self._ask(lambda: self._client.post_instances(dicom_file)).json()
         except StudyNotFound as exc:  # Orthanc's word for a file that it will not take
-            raise StoreRejected(f"Orthanc refused a result object: {exc}") from exc
+            raise StoreRejected("Orthanc refused a result object; see its log") from exc
         if answer["Status"] not in {"Success", "AlreadyStored"}:
             raise StoreRejected(f"Orthanc answered {answer['Status']} to a result object")
 

@@ -29,7 +29,7 @@ class StowDestination:
         try:
             answer = client.store_instances([dcmread(dicom_file)])
         except requests.HTTPError as exc:
-            status = exc.response.status_code
+            status = exc.response.status_code if exc.response is not None else 0
             if status < httpx.codes.INTERNAL_SERVER_ERROR:
                 raise StoreRejected(f"{self.name} refused the object: HTTP {status}") from exc
             raise DeliveryFailed(f"{self.name} answered HTTP {status}") from exc
