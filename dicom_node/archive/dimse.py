@@ -84,11 +84,8 @@ class StoreScu:
 
     def _send_batch(self, batch: list[tuple[Path, str, str]]) -> Iterator[SendOutcome]:
         entity = self._entity()
-        for sop_class, syntax in sorted({(c, s) for _, c, s in batch}):
-            entity.requested_contexts = [
-                *entity.requested_contexts,
-                build_context(sop_class, syntax),
-            ]
+        pairs = sorted({(sop_class, syntax) for _, sop_class, syntax in batch})
+        entity.requested_contexts = [build_context(*pair) for pair in pairs]
         association = self._associate(entity)
         try:
             for path, _, _ in batch:
