@@ -1,0 +1,170 @@
+"""Stored pixel values of one image, whatever its transfer syntax, or a refusal by name."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit
+
+from dicom_node.domain import RefusalCode
+from dicom_node.errors import PixelError
+from dicom_node.pixels import codestream, header
+from dicom_node.policy import Limits
+
+_DECODER_ERRORS = (
+    RuntimeError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError,
+    OverflowError, OSError, EOFError, MemoryError,
+)  # fmt: skip
+"""What pydicom's decoders let through when a frame is damaged."""
+
+_SEQUENTIAL_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
+GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_COLOUR = frozenset({
+    "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT",
+})  # fmt: skip
+
+_PIXEL_MODULE = (
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+)  # fmt: skip
+
+_TINT = 24
+"""Channels of a grey image may differ by this much of 255: YBR rounding and JPEG noise."""
+_TINTED_SHARE = 0.001
+"""A larger share of tinted pixels is colour somebody put there."""
+
+
+def frame(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
+    """Decode a single-frame image to its stored values: int32 (rows, columns).
+
+    Values lie within Bits Stored, signed where Pixel Representation says so; photometric
+    interpretation, modality LUT and window are not applied. An image stored as RGB that shows
+    greys only becomes grey.
+
+    Raises PixelError: NO_PIXEL_DATA, INCONSISTENT_HEADER, MULTIFRAME_NOT_SUPPORTED,
+    IMAGE_TOO_LARGE (from the header, before anything is allocated),
+    TRANSFER_SYNTAX_NOT_SUPPORTED, SCREEN_CAPTURE (colour), UNDECODABLE.
+    """
+    check(ds, limits)
+    uid = UID(header.transfer_syntax(ds))
+    pixels = _decoded(ds, uid)
+    if pixels.ndim == 3:  # noqa: PLR2004 (rows, columns, samples)
+        return _grey(pixels)
+    return _within_bits_stored(pixels, ds, uid)
+
+
+def check(ds: Dataset, limits: Limits) -> None:
+    """Refuse from the header alone what `frame` would not decode; raises PixelError as it does."""
+    if "PixelData" not in ds or not header.binary(ds, "PixelData"):
+        raise PixelError(RefusalCode.NO_PIXEL_DATA, "The object holds no pixel data.")
+    rows, columns = _positive(ds, "Rows"), _positive(ds, "Columns")
+    if (frames := header.integer(ds, "NumberOfFrames") or 1) > 1:
+        raise PixelError(
+            RefusalCode.MULTIFRAME_NOT_SUPPORTED,
+            f"Multi-frame images ({frames} frames) are not read.",
+        )
+    if rows * columns > limits.max_pixels_per_image:
+        raise PixelError(
+            RefusalCode.IMAGE_TOO_LARGE,
+            f"The image is {columns} x {rows} pixels; the limit is {limits.max_pixels_per_image}.",
+        )
+    _check_encoding(ds)
+    _check_supported(header.transfer_syntax(ds))
+
+
+def _positive(ds: Dataset, keyword: str) -> int:
+    value = header.required_integer(ds, keyword)
+    if value < 1:
+        raise header.refuse(keyword, "is not positive")
+    return value
+
+
+def _check_encoding(ds: Dataset) -> None:
+    photometric = header.text(ds, "PhotometricInterpretation")
+    samples = header.required_integer(ds, "SamplesPerPixel")
+    if photometric == "PALETTE COLOR":
+        raise PixelError(RefusalCode.SCREEN_CAPTURE, "The image is in palette colour.")
+    if (photometric, samples) not in {(p, 1) for p in GREY} | {(p, 3) for p in _COLOUR}:
+        raise header.refuse("PhotometricInterpretation", "does not fit its samples per pixel")
+    allocated = header.required_integer(ds, "BitsAllocated")
+    if allocated not in {8, 16}:
+        raise header.refuse("BitsAllocated", f"is {allocated}, not 8 or 16")
+    if not 1 <= header.required_integer(ds, "BitsStored") <= allocated:
+        raise header.refuse("BitsStored", "does not fit Bits Allocated")
+    if header.required_integer(ds, "PixelRepresentation") not in {0, 1}:
+        raise header.refuse("PixelRepresentation", "is neither 0 nor 1")
+
+
+def _check_supported(uid: str) -> None:
+    try:
+        available = get_decoder(UID(uid)).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        name = UID(uid).name or "none named"
+        raise PixelError(
+            RefusalCode.TRANSFER_SYNTAX_NOT_SUPPORTED,
+            f"The transfer syntax cannot be decoded here: {name}.",
+        )
+
+
+def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
+    try:
+        with warnings.catch_warnings():
+            # Excess padding bytes and the like; what matters is checked here or raises.
+            warnings.filterwarnings("ignore", module="pydicom")
+            source = _checked_stream(ds, uid) if uid.is_encapsulated else ds
+            pixels, _ = get_decoder(uid).as_array(source, index=0)
+            return pixels
+    except _DECODER_ERRORS as exc:
+        raise PixelError(
+            RefusalCode.UNDECODABLE, f"The pixel data cannot be decoded as {uid.name}."
+        ) from exc
+
+
+def _checked_stream(ds: Dataset, uid: UID) -> Dataset:
+    """Return a source for the decoder, its one frame checked against the header and repaired."""
+    encoded = next(generate_frames(header.binary(ds, "PixelData"), number_of_frames=1))
+    declared = codestream.size(encoded)
+    if declared and declared != codestream.Size(ds.Rows, ds.Columns):
+        raise PixelError(
+            RefusalCode.INCONSISTENT_HEADER,
+            f"The header says {ds.Columns} x {ds.Rows} pixels, the compressed image "
+            f"{declared.columns} x {declared.rows}.",
+        )
+    if uid not in _SEQUENTIAL_JPEG or (repaired := codestream.repaired(encoded)) == encoded:
+        return ds
+    source = Dataset()
+    source.file_meta = ds.file_meta
+    source.update({ds[keyword].tag: ds[keyword] for keyword in _PIXEL_MODULE if keyword in ds})
+    source.PixelData = encapsulate([repaired])
+    return source
+
+
+def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> NDArray[np.int32]:
+    """Keep what Bits Stored covers: other bits of a native pixel are undefined (PS3.5 8.1.1)."""
+    values = pixels.astype(np.int32)
+    stored, signed = int(ds.BitsStored), bool(ds.PixelRepresentation)
+    low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
+    if uid.is_encapsulated:
+        # A lossy decoder may overshoot by a little; wrapping round would turn white to black.
+        np.clip(values, low, high, out=values)
+        return values
+    values &= (1 << stored) - 1
+    if signed:
+        values -= (values > high) * np.int32(1 << stored)
+    return values
+
+
+def _grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Return the mean of three channels that agree; refuse colour."""
+    colour = pixels.astype(np.int32)
+    tint = (colour.max(axis=2) - colour.min(axis=2)) > _TINT
+    if float(tint.mean()) > _TINTED_SHARE:
+        raise PixelError(
+            RefusalCode.SCREEN_CAPTURE, "The image is in colour: a screen capture or a photograph."
+        )
+    return np.rint(colour.mean(axis=2)).astype(np.int32)

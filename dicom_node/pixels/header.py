@@ -1,0 +1,120 @@
+"""Header values with types: what a field holds, or a refusal that names the field.
+
+pydicom converts a value when it is first touched, so that any access may raise; here it raises
+PixelError with INCONSISTENT_HEADER instead.
+"""
+
+import math
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+
+from dicom_node.domain import RefusalCode
+from dicom_node.errors import PixelError
+
+_CONVERSION_ERRORS = (
+    ValueError, TypeError, AttributeError, OverflowError, LookupError, NotImplementedError,
+)  # fmt: skip
+"""What pydicom raises where a stored value does not fit its VR (LookupError: odd charset)."""
+
+
+def refuse(keyword: str, why: str) -> PixelError:
+    """Build the refusal for a field that is missing or wrong."""
+    return PixelError(RefusalCode.INCONSISTENT_HEADER, f"The image header's {keyword} {why}.")
+
+
+def raw(ds: Dataset, keyword: str) -> object:
+    """Return the value as pydicom converts it, None where it is absent or empty."""
+    try:
+        value: object = ds.get(keyword)
+    except _CONVERSION_ERRORS as exc:
+        raise refuse(keyword, "cannot be read") from exc
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def text(ds: Dataset, keyword: str) -> str:
+    """Return one string, stripped, multiple values joined by a backslash; '' where absent."""
+    return "\\".join(texts(ds, keyword))
+
+
+def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return all string values, stripped; empty where absent."""
+    value = raw(ds, keyword)
+    if value is None:
+        return ()
+    many = value if isinstance(value, MultiValue) else [value]
+    return tuple(str(one).strip() for one in many)
+
+
+def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
+    """Return all values as finite floats; empty where absent."""
+    value = raw(ds, keyword)
+    if value is None:
+        return ()
+    many = value if isinstance(value, MultiValue) else [value]
+    try:
+        found = tuple(float(str(one)) for one in many)
+    except _CONVERSION_ERRORS as exc:
+        raise refuse(keyword, "is not a number") from exc
+    if not all(map(math.isfinite, found)):
+        raise refuse(keyword, "is not finite")
+    return found
+
+
+def number(ds: Dataset, keyword: str) -> float | None:
+    """Return the first value as a float, None where absent."""
+    found = numbers(ds, keyword)
+    return found[0] if found else None
+
+
+def integer(ds: Dataset, keyword: str) -> int | None:
+    """Return the first value as an int, None where absent; a fraction is refused."""
+    value = number(ds, keyword)
+    if value is None:
+        return None
+    if value != int(value):
+        raise refuse(keyword, "is not a whole number")
+    return int(value)
+
+
+def required_integer(ds: Dataset, keyword: str) -> int:
+    """Return the value as an int, refused where absent."""
+    value = integer(ds, keyword)
+    if value is None:
+        raise refuse(keyword, "is missing")
+    return value
+
+
+def vector(ds: Dataset, keyword: str, length: int) -> tuple[float, ...] | None:
+    """Return exactly ``length`` floats, None where absent; another count is refused."""
+    found = numbers(ds, keyword)
+    if not found:
+        return None
+    if len(found) != length:
+        raise refuse(keyword, f"has {len(found)} values instead of {length}")
+    return found
+
+
+def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Return the items of a sequence; empty where absent."""
+    value = raw(ds, keyword)
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence):
+        raise refuse(keyword, "is not a sequence")
+    return tuple(value)
+
+
+def binary(ds: Dataset, keyword: str) -> bytes:
+    """Return the bytes of a field; numbers, as in LUT Data, as their text; b'' where absent."""
+    value = raw(ds, keyword)
+    if value is None:
+        return b""
+    return bytes(value) if isinstance(value, bytes | bytearray) else str(value).encode()
+
+
+def transfer_syntax(ds: Dataset) -> str:
+    """Return the Transfer Syntax UID of the file, '' where it names none."""
+    meta: Dataset | None = getattr(ds, "file_meta", None)
+    return "" if meta is None else text(meta, "TransferSyntaxUID")

@@ -1,0 +1,68 @@
+"""From the bytes of a DICOM file to a data set, or a refusal."""
+
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom import config, dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from dicom_node.domain import InstanceRef, RefusalCode
+from dicom_node.errors import PixelError
+from dicom_node.pixels import header
+
+_UNREADABLE = (
+    InvalidDicomError, BytesLengthException, RecursionError, OSError, EOFError, ValueError,
+    TypeError, AttributeError, LookupError, NotImplementedError, OverflowError, MemoryError,
+    AssertionError, struct.error, zlib.error,
+)  # fmt: skip
+"""What dcmread raised on damaged and hostile files (found by mutation, see the tests)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """An instance of the archive with its data set."""
+
+    ref: InstanceRef
+    dataset: Dataset
+
+
+def load(ref: InstanceRef, dicom_file: bytes) -> Loaded:
+    """Read the file of an archived instance; raises PixelError, as `parse`."""
+    return Loaded(ref, parse(dicom_file))
+
+
+def parse(dicom_file: bytes) -> Dataset:
+    """Read a DICOM file from memory.
+
+    Raises PixelError with UNDECODABLE. A file without preamble or meta information is refused
+    too: guessing its encoding would read some other file wrongly (PS3.10 7.1).
+    """
+    # Foreign files hold odd UIDs, dates and names: no reason not to look at their pixels.
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            return dcmread(BytesIO(dicom_file))
+    except InvalidDicomError as exc:
+        raise PixelError(RefusalCode.UNDECODABLE, "The file is not a DICOM file.") from exc
+    except RecursionError as exc:
+        raise PixelError(
+            RefusalCode.UNDECODABLE, "The file nests sequences too deeply to be read."
+        ) from exc
+    except _UNREADABLE as exc:
+        raise PixelError(
+            RefusalCode.UNDECODABLE, "The file is damaged: its data set cannot be read."
+        ) from exc
+
+
+def refer(dataset: Dataset) -> InstanceRef:
+    """Name the instance that a data set holds; absent UIDs are empty strings."""
+    return InstanceRef(
+        sop_instance_uid=header.text(dataset, "SOPInstanceUID"),
+        sop_class_uid=header.text(dataset, "SOPClassUID"),
+        series_instance_uid=header.text(dataset, "SeriesInstanceUID"),
+    )
