@@ -89,21 +89,11 @@ class StoreScu:
         association = self._associate(entity)
         try:
             for path, _, _ in batch:
-                yield self._send_one(association, path)
+                if not association.is_established:  # the peer gave up on the file before
+                    association = self._associate(entity)
+                yield _send_one(association, path)
         finally:
             association.release()
-
-    def _send_one(self, association: Association, path: Path) -> SendOutcome:
-        if not association.is_established:
-            raise DeliveryFailed(f"{self._name} ended the association")
-        try:
-            status = association.send_c_store(path)
-        except (*_UNREADABLE, RuntimeError) as exc:  # no accepted context, or a broken file
-            return SendOutcome(path, None, str(exc).splitlines()[0])
-        if "Status" not in status:
-            raise DeliveryFailed(f"{self._name} stopped answering")
-        comment = status.get("ErrorComment", "")
-        return SendOutcome(path, status.Status, comment or f"status 0x{status.Status:04X}")
 
     def _associate(self, entity: AE) -> Association:
         peer = self._peer
@@ -128,6 +118,18 @@ class StoreScu:
     @property
     def _name(self) -> str:
         return f"{self._peer.called_ae} at {self._peer.host}:{self._peer.port}"
+
+
+def _send_one(association: Association, path: Path) -> SendOutcome:
+    try:
+        status = association.send_c_store(path)
+    except (*_UNREADABLE, RuntimeError) as exc:  # no accepted context, or a broken file
+        return SendOutcome(path, None, str(exc).splitlines()[0])
+    if "Status" not in status:
+        return SendOutcome(path, None, "the peer ended the association on this file")
+    return SendOutcome(
+        path, status.Status, status.get("ErrorComment") or f"status 0x{status.Status:04X}"
+    )
 
 
 class DimseDestination:
@@ -158,8 +160,8 @@ class DimseDestination:
         for outcome in scu.send([dicom_file]):
             if outcome.stored:
                 continue
-            if outcome.status in _OUT_OF_RESOURCES:
-                raise DeliveryFailed(f"{self.name} is out of resources: {outcome.message}")
+            if outcome.status is None or outcome.status in _OUT_OF_RESOURCES:
+                raise DeliveryFailed(f"{self.name} did not take the object: {outcome.message}")
             raise StoreRejected(f"{self.name} refused the object: {outcome.message}")
 
 
