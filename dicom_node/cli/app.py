@@ -1,0 +1,124 @@
+"""The commands of ``dicom-node`` and their options; each is carried out in its own module."""
+
+# A command imports what it needs when it runs, so that `dicom-node --help` answers at once.
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dicom_node.cli.edge import EdgeGroup
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+app = typer.Typer(
+    cls=EdgeGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="AI triage node for chest radiographs and chest CT. Research use only.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused.",
+)
+
+
+@app.command()
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave the node running in the background.")
+    ] = False,
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, help="With --detach: seconds to wait until ready.")
+    ] = 120.0,
+) -> None:
+    """Start the node: Orthanc, Redis, the API, the worker, and what watches them."""
+    from dicom_node.cli import lifecycle
+
+    lifecycle.up(detach=detach, wait_s=wait_s)
+
+
+@app.command()
+def down() -> None:
+    """End the node that NODE_HOME describes, and nothing else."""
+    from dicom_node.cli import lifecycle
+
+    lifecycle.down()
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Show each part with its process id; exit 0 only if all are up and ready."""
+    from dicom_node.cli import lifecycle
+
+    lifecycle.status(as_json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check the machine, the settings and the files that the node needs."""
+    from dicom_node.cli import doctor as command
+
+    command.doctor(as_json=json)
+
+
+@app.command()
+def send(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="DICOM files and folders.", exists=True)
+    ],
+    calling_ae: Annotated[str, typer.Option(help="AE title to call as.")] = "DICOM-NODE-SEND",
+    json: Json = False,
+) -> None:
+    """Send DICOM files to the node by C-STORE, as a modality does."""
+    from dicom_node.cli import send as command
+
+    command.send(paths, calling_ae=calling_ae, as_json=json)
+
+
+@app.command()
+def worklist(json: Json = False) -> None:
+    """Show the triage worklist in reading order."""
+    from dicom_node.cli import queries
+
+    queries.worklist(as_json=json)
+
+
+@app.command()
+def show(
+    study_uid: Annotated[str, typer.Argument(metavar="STUDY_UID")],
+    json: Json = False,
+) -> None:
+    """Show one study with its findings, runs, reports and timings."""
+    from dicom_node.cli import queries
+
+    queries.show(study_uid, as_json=json)
+
+
+@app.command()
+def retry(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The id of a run.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Every failed study.")] = False,
+    json: Json = False,
+) -> None:
+    """Read a study again whose run failed or was refused."""
+    from dicom_node.cli import queries
+
+    if (run is None) == (not failed):
+        raise typer.BadParameter("give the id of a run, or --failed")
+    queries.retry(run, as_json=json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--input", exists=True, help="Send this folder's DICOM files instead."),
+    ] = None,
+    deadline_s: Annotated[
+        float, typer.Option("--deadline", min=1, help="Seconds to wait for the results.")
+    ] = 180.0,
+) -> None:
+    """Start the node, send sample studies by C-STORE and wait for their reports."""
+    from dicom_node.cli import demo as command
+
+    command.demo(folder, deadline_s=deadline_s)

@@ -1,0 +1,106 @@
+"""``dicom-node up``, ``down`` and ``status``."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from dicom_node import policy
+from dicom_node.cli.console import err, out, print_json
+from dicom_node.cli.edge import Exit
+from dicom_node.errors import NodeError
+from dicom_node.ledger.migrate import upgrade
+from dicom_node.settings import Settings, load
+from dicom_node.supervision import health, lifecycle
+from dicom_node.supervision.home import Layout
+
+_STYLES = {"RUNNING": "green", "STARTING": "yellow"}
+
+
+def up(*, detach: bool, wait_s: float) -> None:
+    """Start the node unless it runs already."""
+    settings = load()
+    policy.load(settings.policy)
+    if lifecycle.is_running(settings):
+        out.print(f"already running in {settings.root}")
+    elif not detach:
+        configuration = lifecycle.prepare(settings)
+        upgrade(settings.database)
+        _print_addresses(settings)
+        lifecycle.start_in_foreground(configuration)
+    else:
+        configuration = lifecycle.prepare(settings)
+        upgrade(settings.database)
+        lifecycle.start_detached(configuration)
+    if wait_s > 0:
+        wait_ready(settings, wait_s)
+    _print_addresses(settings)
+
+
+def wait_ready(settings: Settings, deadline_s: float) -> None:
+    """Wait with a spinner; raise NodeError that says what is amiss at the deadline."""
+    with err.status("starting") as spinner:
+        ready, amiss = lifecycle.wait_ready(
+            settings, deadline_s, lambda text: spinner.update(f"starting: {text}")
+        )
+    if not ready:
+        raise NodeError(
+            f"the node is not ready after {deadline_s:.0f} s: {amiss}; "
+            f"see {Layout.of(settings).logs}"
+        )
+
+
+def _print_addresses(settings: Settings) -> None:
+    for line in addresses(settings):
+        out.print(line, soft_wrap=True)
+
+
+def addresses(settings: Settings) -> tuple[str, ...]:
+    """Return one line for each way into the node."""
+    return (
+        f"worklist   {settings.public}/ai/",
+        f"viewer     {settings.public}/ohif/",
+        f"Orthanc    {settings.public}/app/explorer.html",
+        f"DICOM      {settings.ae_title} on port {settings.dicom_port}",
+        f"logs       {Layout.of(settings).logs}",
+        "stop it    script/stop  (dicom-node down)",
+    )
+
+
+def down() -> None:
+    """End the node."""
+    settings = load()
+    with err.status("stopping"):
+        ended = lifecycle.stop(settings)
+    out.print("stopped" if ended else f"nothing runs in {settings.root}", soft_wrap=True)
+
+
+def status(*, as_json: bool) -> None:
+    """Show the parts and the node's own answer; exit 1 unless it is ready."""
+    settings = load()
+    parts = lifecycle.state(settings)
+    answer = health.ask(settings) if parts else health.Health(False, "the node is down")
+    ready, amiss = lifecycle.verdict(parts, answer)
+    if as_json:
+        body: dict[str, Any] = {
+            "home": str(settings.root),
+            "ready": ready,
+            "message": amiss,
+            "parts": [{**asdict(part), "up": part.is_up} for part in parts],
+            "health": json.loads(answer.answer) if answer.answer else None,
+        }
+        print_json(body)
+    else:
+        table = Table("part", "state", "pid", "up for", box=None, header_style="bold")
+        for part in parts:
+            state = Text(part.state, style=_STYLES.get(part.state, "red"))
+            pid = "" if part.pid is None else str(part.pid)
+            since = "" if part.uptime_s is None else f"{part.uptime_s} s"
+            table.add_row(part.name, state, pid, since)
+        out.print(table)
+        out.print("ready" if ready else f"not ready: {amiss}", soft_wrap=True)
+    if not ready:
+        raise typer.Exit(Exit.FAILED)

@@ -1,0 +1,32 @@
+"""Asks a running node how it is, the way anybody outside would."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from dicom_node.settings import Settings
+
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer of ``/ai/health``; ``answer`` is its JSON text, empty where none came."""
+
+    ready: bool
+    message: str
+    answer: str = ""
+
+
+def ask(settings: Settings) -> Health:
+    """Ask through Orthanc's port, so that Orthanc, plugin and API must all work."""
+    url = f"{settings.orthanc}/ai/health"
+    try:
+        answer = httpx.get(url, auth=settings.orthanc_credentials, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as exc:
+        return Health(False, f"{url} does not answer: {exc}")
+    if "json" not in answer.headers.get("content-type", ""):
+        return Health(False, f"{url} answers {answer.status_code}")
+    if not answer.is_success:
+        return Health(False, f"{url} answers {answer.status_code}: not ready", answer.text)
+    return Health(True, "ready", answer.text)

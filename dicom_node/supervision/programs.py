@@ -1,0 +1,118 @@
+"""The processes that one node consists of."""
+
+import hashlib
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dicom_node.errors import SettingsError
+from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder that holds ``dicom_node/`` and ``orthanc/``."""
+
+PLUGIN_FILE = CHECKOUT / "orthanc" / "triage_plugin.py"
+ORTHANC_FILE = CHECKOUT / "orthanc" / "orthanc.json"
+_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised process.
+
+    ``priority``: lower starts earlier and ends later. ``stop_wait_s``: how long it may take to
+    end before it is killed. ``stop_group``: whether its children get the stop signal too; a
+    Celery worker must tell its own, or it loses the task that they are working on.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    priority: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_wait_s: int = 15
+    stop_group: bool = True
+
+
+def tool(name: str) -> str:
+    """Return the path of an installed program; raise SettingsError where it is missing."""
+    search = os.pathsep.join([os.defpath, *_SYSTEM_FOLDERS])
+    found = shutil.which(name) or shutil.which(name, path=search)
+    if found is None:
+        raise SettingsError(f"the program {name} is not installed: run script/setup")
+    return found
+
+
+def programs(settings: Settings) -> tuple[Program, ...]:
+    """Return the processes of this node, in the order in which they start.
+
+    Redis and Orthanc are left out where the settings name one that somebody else runs.
+    Raises SettingsError where a program is not installed.
+    """
+    layout = Layout.of(settings)
+    own = []
+    if not settings.redis_url:
+        own.append(_redis(layout))
+    if not settings.orthanc_url:
+        own.append(_orthanc(settings, layout))
+    return (*own, *_python_programs(settings, layout))
+
+
+def _redis(layout: Layout) -> Program:
+    return Program("redis", (tool("redis-server"), str(layout.redis_file)), priority=10)
+
+
+def _orthanc(settings: Settings, layout: Layout) -> Program:
+    # The plugin runs in Orthanc's embedded Python, which knows nothing of the environment
+    # that dicom_node is installed in.
+    environment = {
+        **orthanc_environment(settings, layout),
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
+        "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
+    }
+    command = (tool("Orthanc"), str(layout.orthanc_folder))
+    return Program("orthanc", command, 20, environment, stop_wait_s=30)
+
+
+def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
+    """Return the variables that ``orthanc/orthanc.json`` substitutes."""
+    return {
+        "NODE_HTTP_PORT": str(settings.http_port),
+        "NODE_DICOM_PORT": str(settings.dicom_port),
+        "NODE_AE_TITLE": settings.ae_title,
+        "NODE_STABLE_AGE_S": str(settings.stable_age_s),
+        "NODE_ALLOW_REMOTE": str(settings.allow_remote).lower(),
+        "NODE_AUTHENTICATION": str(settings.orthanc_credentials is not None).lower(),
+        "NODE_ORTHANC_STORAGE": str(layout.orthanc_storage),
+        "NODE_ORTHANC_SCRIPT": str(PLUGIN_FILE),
+    }
+
+
+def _python_programs(settings: Settings, layout: Layout) -> tuple[Program, ...]:
+    celery = (sys.executable, "-m", "celery", "-A", "worker.app")
+    level = ("--loglevel", settings.log_level)
+    name = hashlib.sha256(os.fsencode(settings.root)).hexdigest()[:8]
+
+    def worker(queue: str, *options: str) -> tuple[str, ...]:
+        quiet = ("--without-gossip", "--without-mingle")
+        node = ("-n", f"{queue}-{name}@%h")
+        return (*celery, "worker", "-Q", queue, *options, *quiet, *node, *level)
+
+    one_by_one = ("--concurrency", "1", "--prefetch-multiplier", "1")
+    schedule = ("-s", str(layout.home / "beat-schedule"), "--pidfile=")
+    return (
+        Program("api", (sys.executable, "-m", "dicom_node.api.server"), 30),
+        Program("intake", worker("intake", "--pool", "solo"), 40, stop_group=False),
+        Program(
+            "worker",
+            worker("triage", "--pool", "prefork", *one_by_one),
+            priority=40,
+            stop_wait_s=30,
+            stop_group=False,
+        ),
+        Program("beat", (*celery, "beat", *schedule, *level), 50, stop_group=False),
+    )

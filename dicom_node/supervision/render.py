@@ -1,0 +1,143 @@
+"""The configuration files of a node, rendered from its settings."""
+
+import getpass
+import json
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from dicom_node.errors import SettingsError
+from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
+from dicom_node.supervision.programs import ORTHANC_FILE, Program
+
+_LOG_ROTATION = "10MB"
+_LOG_BACKUPS = 5
+_RETRIES = 1_000_000_000
+"""Supervisord has no word for "for ever"; it waits one second longer after each attempt."""
+
+
+def supervisor(layout: Layout, programs: Iterable[Program]) -> str:
+    """Return ``supervisord.conf``."""
+    lines = [
+        "[supervisord]",
+        f"logfile={_text(layout.log('supervisord'))}",
+        f"logfile_maxbytes={_LOG_ROTATION}",
+        f"logfile_backups={_LOG_BACKUPS}",
+        f"pidfile={_text(layout.supervisor_pid_file)}",
+        f"childlogdir={_text(layout.logs)}",
+        f"identifier={_text(layout.home)}",
+        "umask=077",
+        *([f"user={getpass.getuser()}"] if os.getuid() == 0 else []),
+        "",
+        "[unix_http_server]",
+        f"file={_text(layout.supervisor_socket)}",
+        "chmod=0700",
+        "",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        "",
+        "[supervisorctl]",
+        f"serverurl=unix://{_text(layout.supervisor_socket)}",
+        "",
+    ]
+    for program in programs:
+        lines += [*_program(layout, program), ""]
+    return "\n".join(lines)
+
+
+def _program(layout: Layout, program: Program) -> list[str]:
+    environment = {
+        "NODE_HOME": str(layout.home),
+        "PYTHONUNBUFFERED": "1",
+        **program.environment,
+    }
+    pairs = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(environment.items()))
+    return [
+        f"[program:{program.name}]",
+        f"command={_text(shlex.join(program.command))}",
+        f"environment={_text(pairs)}",
+        f"priority={program.priority}",
+        "autostart=true",
+        "autorestart=true",
+        "startsecs=1",
+        f"startretries={_RETRIES}",
+        "stopsignal=TERM",
+        f"stopwaitsecs={program.stop_wait_s}",
+        f"stopasgroup={str(program.stop_group).lower()}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={_text(_text(layout.log(program.name)))}",  # expanded twice
+        f"stdout_logfile_maxbytes={_LOG_ROTATION}",
+        f"stdout_logfile_backups={_LOG_BACKUPS}",
+    ]
+
+
+def redis(layout: Layout) -> str:
+    """Return ``redis.conf``: a socket only, every write kept on disk, nothing evicted."""
+    return "\n".join(
+        [
+            "port 0",
+            f"unixsocket {_quoted(str(layout.sockets / 'redis.sock'))}",
+            "unixsocketperm 700",
+            f"dir {_quoted(str(layout.redis_data))}",
+            "daemonize no",
+            "appendonly yes",
+            "appendfsync everysec",
+            'save ""',
+            "maxmemory-policy noeviction",
+            "",
+        ]
+    )
+
+
+def write(settings: Settings, programs: Iterable[Program]) -> Path:
+    """Write every file that the processes read; return supervisord's.
+
+    Files that a site puts into NODE_HOME/orthanc.d by itself are left alone.
+    """
+    layout = Layout.of(settings)
+    _write(layout.redis_file, redis(layout))
+    _write(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
+    _write_accounts(settings, layout.orthanc_folder / "accounts.json")
+    _write(layout.supervisor_file, supervisor(layout, programs))
+    return layout.supervisor_file
+
+
+def _write_accounts(settings: Settings, file: Path) -> None:
+    credentials = settings.orthanc_credentials
+    if credentials is None:
+        if settings.allow_remote:
+            raise SettingsError(
+                "NODE_ALLOW_REMOTE opens the node to other machines, so it needs a password: "
+                "set NODE_ORTHANC_USER and NODE_ORTHANC_PASSWORD_FILE"
+            )
+        file.unlink(missing_ok=True)
+        return
+    user, password = credentials
+    _write(file, json.dumps({"RegisteredUsers": {user: password}}, indent=2) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(file)
+
+
+def _text(value: object) -> str:
+    """Return a value as supervisord's INI reader gives it back."""
+    text = str(value)
+    if "\n" in text or " ;" in text or " #" in text:
+        raise SettingsError(
+            f"{text!r} cannot stand in a configuration file: choose a NODE_HOME without line "
+            "breaks, ' ;' and ' #'"
+        )
+    return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    """Return text in double quotes, as shlex and Redis read it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
