@@ -8,15 +8,13 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE, _config
+from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.errors import DeliveryFailed, StoreRejected
 from dicom_node.settings import DestinationSettings
-
-_config.STORE_SEND_CHUNKED_DATASET = True  # send each file's bytes as they are, undecoded
 
 _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
@@ -122,7 +120,10 @@ class StoreScu:
 
 def _send_one(association: Association, path: Path) -> SendOutcome:
     try:
-        status = association.send_c_store(path)
+        dataset = dcmread(path)
+        if len(dataset.get("PixelData", b"")) % 2:  # PS3.5 8.1.1; peers hang on an odd fragment
+            dataset.PixelData += b"\0"
+        status = association.send_c_store(dataset)
     except (*_UNREADABLE, RuntimeError) as exc:  # no accepted context, or a broken file
         return SendOutcome(path, None, str(exc).splitlines()[0])
     if "Status" not in status:
