@@ -121,6 +121,8 @@ class StoreScu:
 def _send_one(association: Association, path: Path) -> SendOutcome:
     try:
         dataset = dcmread(path)
+        if "SOPClassUID" not in dataset or "SOPInstanceUID" not in dataset:
+            return SendOutcome(path, None, "the file names no SOP class or instance")
         if len(dataset.get("PixelData", b"")) % 2:  # PS3.5 8.1.1; peers hang on an odd fragment
             dataset.PixelData += b"\0"
         status = association.send_c_store(dataset)
