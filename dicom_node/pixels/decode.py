@@ -167,4 +167,5 @@ def _grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:
         raise PixelError(
             RefusalCode.SCREEN_CAPTURE, "The image is in colour: a screen capture or a photograph."
         )
-    return np.rint(colour.mean(axis=2)).astype(np.int32)
+    grey: NDArray[np.int32] = np.rint(colour.mean(axis=2)).astype(np.int32)
+    return grey
