@@ -86,7 +86,10 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunTicket:
-    """The run that answers a request; ``created`` is False where it stood already."""
+    """The run that answers a request; ``created`` is False where it stood already.
+
+    A FAILED run that the request brought back to life counts as created: it must be handed over.
+    """
 
     run_id: str
     study_instance_uid: str

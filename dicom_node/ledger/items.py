@@ -1,0 +1,124 @@
+"""The worklist item of a study, joined from the ledger's rows."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dicom_node.codes import Code
+from dicom_node.domain import (
+    Assessment,
+    Failure,
+    FindingItem,
+    Presence,
+    Refusal,
+    RunState,
+    WorklistItem,
+)
+from dicom_node.ledger.assessments import assessment
+from dicom_node.ledger.runs import object_ref
+from dicom_node.ledger.schema import AssessmentRow, FindingRow, ObjectRow, RunRow, StudyRow
+from dicom_node.ledger.steps import get_ending
+
+_PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
+_UNDER_WAY = frozenset({RunState.QUEUED, RunState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Rows of many studies, laid out so that each item finds its own.
+
+    ``runs`` are those that are not SUPERSEDED, by number; ``findings`` and ``reports`` belong
+    to the REPORTED ones; ``assessments`` are oldest first.
+    """
+
+    runs: dict[str, list[RunRow]] = field(default_factory=lambda: defaultdict(list))
+    findings: dict[str, list[FindingRow]] = field(default_factory=lambda: defaultdict(list))
+    reports: dict[str, ObjectRow] = field(default_factory=dict)
+    assessments: dict[str, AssessmentRow] = field(default_factory=dict)
+
+
+def shelve(
+    runs: Sequence[RunRow],
+    findings: Sequence[FindingRow],
+    reports: Sequence[ObjectRow],
+    assessments: Sequence[AssessmentRow],
+) -> Shelf:
+    """Lay rows out by what asks for them: study, run, or report."""
+    shelf = Shelf()
+    for run in runs:
+        shelf.runs[run.study_instance_uid].append(run)
+    for finding in findings:
+        shelf.findings[finding.run_id].append(finding)
+    for report in reports:
+        shelf.reports.setdefault(report.run_id, report)
+    for row in assessments:
+        shelf.assessments[row.report_sop_instance_uid] = row
+    return shelf
+
+
+def to_item(study: StudyRow, shelf: Shelf, now: datetime, viewer_url: str) -> WorklistItem:
+    """Build the item of one study.
+
+    While a newer run is QUEUED or RUNNING, the findings, priority and report of the REPORTED
+    one before it stay in view, since a re-reading must not cost a study its place; the reason
+    says so. A REFUSED or FAILED study shows none of them, so that it never looks normal.
+    """
+    runs = shelf.runs[study.study_instance_uid]
+    ending = get_ending(runs[-1] if runs else study)
+    source = _standing(runs)
+    report = shelf.reports.get(source.run_id) if source else None
+    return WorklistItem(
+        study_instance_uid=study.study_instance_uid,
+        accession_number=study.accession_number,
+        patient_id=study.patient_id,
+        patient_name=study.patient_name,
+        modality=study.modality,
+        study_description=study.study_description,
+        state=study.state,
+        priority=source.priority if source else None,
+        priority_reason=_reason(study, source),
+        findings=tuple(_finding(row) for row in shelf.findings[source.run_id]) if source else (),
+        model=(source or runs[-1]).model if runs else None,
+        refusal=ending if isinstance(ending, Refusal) else None,
+        error=ending if isinstance(ending, Failure) else None,
+        received_at=study.received_at,
+        reported_at=source.finished_at if source else None,
+        wait_s=_wait_s(study, source, now),
+        assessment=_assessment(shelf, report),
+        viewer_url=viewer_url,
+        report=None if report is None else object_ref(report),
+    )
+
+
+def _standing(runs: Sequence[RunRow]) -> RunRow | None:
+    """Return the run whose result is in view."""
+    if not runs or runs[-1].state in {RunState.REFUSED, RunState.FAILED}:
+        return None
+    return next((run for run in reversed(runs) if run.state is RunState.REPORTED), None)
+
+
+def _reason(study: StudyRow, source: RunRow | None) -> str | None:
+    if source is None or study.state not in _UNDER_WAY:
+        return None if source is None else source.priority_reason
+    return f"{source.priority_reason} (earlier report; a new reading is under way)"
+
+
+def _wait_s(study: StudyRow, source: RunRow | None, now: datetime) -> float:
+    reported_at = source.finished_at if source and study.state is RunState.REPORTED else None
+    return max(0.0, ((reported_at or now) - study.received_at).total_seconds())
+
+
+def _assessment(shelf: Shelf, report: ObjectRow | None) -> Assessment | None:
+    row = shelf.assessments.get(report.sop_instance_uid) if report else None
+    return None if row is None else assessment(row)
+
+
+def _finding(row: FindingRow) -> FindingItem:
+    return FindingItem(
+        label=row.label,
+        code=Code(row.code_value, row.code_scheme, row.code_meaning),
+        probability=row.probability,
+        threshold=row.threshold,
+        present=_PRESENT[row.presence],
+    )

@@ -1,0 +1,300 @@
+"""The life of a run: one writer for each transition; implements `ports.RunBook`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import TypeAdapter
+from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from dicom_node.domain import (
+    Claim,
+    Failure,
+    Finding,
+    ModelIdentity,
+    ObjectRef,
+    Refusal,
+    RunRequest,
+    RunState,
+    RunTicket,
+    Stage,
+    TriageResult,
+)
+from dicom_node.ledger import tickets
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow, StudyRow
+from dicom_node.ledger.steps import (
+    Act,
+    clean,
+    lock_claim,
+    lock_run,
+    mark,
+    move,
+    newest,
+    put_ending,
+    reason_of,
+    settle,
+    state_of,
+    supersede,
+    ticket,
+)
+
+HAND_OVER_AGAIN = timedelta(minutes=2)
+"""A run that the broker has had this long without a claim is handed over once more: the broker
+may have lost it, and a second message is harmless."""
+
+REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+"""Every SR storage class lies below this root (PS3.4 B.5)."""
+
+_RESULT: TypeAdapter[TriageResult] = TypeAdapter(TriageResult)
+
+
+class RunBook:
+    """The ledger's side of a run."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, request: RunRequest) -> RunTicket:
+        """Answer with the run for this request, making one only where none stands.
+
+        Raises LedgerError where the study has not been recorded.
+        """
+        with self._database.write() as session:
+            return tickets.answer(session, request, self._database.now())
+
+    def claim(self, run_id: str, worker: str, lease_s: float) -> Claim | None:
+        """Take a QUEUED run, or one whose lease ran out; None where there is nothing to do.
+
+        A run waits for its retry time, and for another RUNNING run of the same study; then
+        `due` names it again. Raises RunNotFound.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            study, run = lock_run(session, run_id)
+            if run.state is RunState.RUNNING and run.lease_until and run.lease_until <= now:
+                move(session, run, RunState.QUEUED, Act(now, "node", "the lease ran out"))
+            elif not _is_ready(session, run, now):
+                return None
+            move(session, run, RunState.RUNNING, Act(now, worker))
+            run.attempts += 1
+            run.fence += 1
+            run.worker = clean(worker)
+            run.retry_at = None
+            run.lease_until = now + timedelta(seconds=lease_s)
+            put_ending(run, None)
+            mark(session, run, Stage.CLAIM, now)
+            settle(session, study)
+            return _claim(run)
+
+    def renew(self, claim: Claim, lease_s: float) -> None:
+        """Prolong the lease, counted from now."""
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            run.lease_until = self._database.now() + timedelta(seconds=lease_s)
+
+    def mark(self, claim: Claim, stage: Stage) -> None:
+        """Write down when ``stage`` ended."""
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            mark(session, run, stage, self._database.now())
+
+    def identify(
+        self, claim: Claim, identity: str, input_digest: str, model: ModelIdentity
+    ) -> bool:
+        """Give the run its identity; False where a finished run of the study has it already.
+
+        In that case this run ends SUPERSEDED as a duplicate, and the older one is current
+        again. A forced run is never a duplicate.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            run.input_digest, run.model = input_digest, model
+            twin = None if run.forced else _twin(session, run, identity)
+            if twin is not None and twin.state is not RunState.FAILED:
+                run.duplicate_of = twin.run_id
+                supersede(session, run, now, above=twin.number)
+                act = Act(now, "node", f"the same images as run {twin.number}")
+                move(session, run, RunState.SUPERSEDED, act)
+            else:
+                if twin is not None:
+                    act = Act(now, "node", f"run {run.number} reads the same images again")
+                    move(session, twin, RunState.SUPERSEDED, act)
+                run.identity = identity
+            settle(session, study)
+            return run.state is RunState.RUNNING
+
+    def predecessor(self, claim: Claim) -> ObjectRef | None:
+        """Return the newest report of the study's older runs."""
+        query = (
+            select(ObjectRow)
+            .join(RunRow, RunRow.run_id == ObjectRow.run_id)
+            .where(
+                RunRow.study_instance_uid == claim.study_instance_uid,
+                RunRow.number < claim.number,
+                ObjectRow.sop_class_uid.startswith(REPORTS),
+            )
+            .order_by(RunRow.number.desc(), ObjectRow.position)
+        )
+        with self._database.write() as session:
+            lock_claim(session, claim)
+            row = session.scalar(query.limit(1))
+            return None if row is None else object_ref(row)
+
+    def save_result(self, claim: Claim, result: TriageResult) -> None:
+        """Persist the result before anything is encoded; a second one replaces the first."""
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            session.merge(ResultRow(run_id=run.run_id, body=_RESULT.dump_json(result).decode()))
+            session.execute(delete(FindingRow).where(FindingRow.run_id == run.run_id))
+            session.add_all(_finding(run, i, f) for i, f in enumerate(result.findings))
+            run.priority, run.priority_reason = result.priority, clean(result.priority_reason)
+
+    def result(self, run_id: str) -> TriageResult | None:
+        """Return the persisted result, so that a second attempt encodes the same."""
+        with self._database.read() as session:
+            row = session.get(ResultRow, run_id)
+            return None if row is None else _RESULT.validate_json(row.body)
+
+    def reported(self, claim: Claim, objects: Sequence[tuple[str, ObjectRef]]) -> None:
+        """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
+        now = self._database.now()
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            session.execute(delete(ObjectRow).where(ObjectRow.run_id == run.run_id))
+            session.add_all(_object(run, i, *pair) for i, pair in enumerate(objects))
+            supersede(session, run, now)
+            move(session, run, RunState.REPORTED, Act(now, run.worker or "worker"))
+            start = study.received_at if run.number == 1 else run.created_at
+            run.turnaround_s = (now - start).total_seconds()
+            settle(session, study)
+
+    def refused(self, claim: Claim, refusal: Refusal) -> None:
+        """End the run REFUSED; supersede older ones."""
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            supersede(session, run, self._database.now())
+            self._end(session, study, run, refusal)
+
+    def failed(self, claim: Claim, failure: Failure, retry_at: datetime | None) -> None:
+        """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then.
+
+        Where a newer run of the study is QUEUED already there is no retry: it reads the study.
+        """
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            if retry_at is None or newest(session, run.study_instance_uid, RunState.QUEUED):
+                self._end(session, study, run, failure)
+                return
+            act = Act(self._database.now(), run.worker or "worker", reason_of(failure))
+            move(session, run, RunState.QUEUED, act)
+            run.retry_at, run.handed_over_at = retry_at, None
+            put_ending(run, failure)
+            settle(session, study)
+
+    def due(self, now: datetime) -> Sequence[RunTicket]:
+        """Return runs that the broker should be given, oldest first.
+
+        QUEUED ones whose retry time has come, or that were never handed over, or that nobody
+        claimed for `HAND_OVER_AGAIN`, unless another run of the study is RUNNING; and RUNNING
+        ones whose lease ran out.
+        """
+        other = aliased(RunRow)
+        blocked = exists().where(
+            other.study_instance_uid == RunRow.study_instance_uid, other.state == RunState.RUNNING
+        )
+        ripe = and_(
+            RunRow.state == RunState.QUEUED,
+            or_(RunRow.retry_at.is_(None), RunRow.retry_at <= now),
+            ~blocked,
+        )
+        lost = and_(RunRow.state == RunState.RUNNING, RunRow.lease_until <= now)
+        idle = or_(
+            RunRow.handed_over_at.is_(None),
+            RunRow.handed_over_at <= now - HAND_OVER_AGAIN,
+            and_(RunRow.state == RunState.RUNNING, RunRow.handed_over_at <= RunRow.lease_until),
+        )
+        query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
+        with self._database.read() as session:
+            return tuple(ticket(run, created=False) for run in session.scalars(query))
+
+    def handed_over(self, run_id: str) -> None:
+        """Write down that the broker has the run; raises RunNotFound."""
+        now = self._database.now()
+        with self._database.write() as session:
+            _, run = lock_run(session, run_id)
+            run.handed_over_at = now
+            if run.attempts == 0:
+                mark(session, run, Stage.DISPATCH, now)
+
+    def _end(
+        self, session: Session, study: StudyRow, run: RunRow, ending: Refusal | Failure
+    ) -> None:
+        act = Act(self._database.now(), run.worker or "worker", reason_of(ending))
+        move(session, run, state_of(ending), act)
+        put_ending(run, ending)
+        settle(session, study)
+
+
+def object_ref(row: ObjectRow) -> ObjectRef:
+    """Return the object that a row names."""
+    return ObjectRef(row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid)
+
+
+def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
+    if run.state is not RunState.QUEUED or (run.retry_at is not None and run.retry_at > now):
+        return False
+    if newest(session, run.study_instance_uid, RunState.RUNNING):
+        run.handed_over_at = None  # so that `due` names it when the other one has ended
+        return False
+    return True
+
+
+def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
+    query = select(RunRow).where(
+        RunRow.study_instance_uid == run.study_instance_uid,
+        RunRow.run_id != run.run_id,
+        RunRow.identity == identity,
+        RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
+    )
+    return session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+
+
+def _claim(run: RunRow) -> Claim:
+    return Claim(
+        run_id=run.run_id,
+        study_instance_uid=run.study_instance_uid,
+        kind=run.kind,
+        number=run.number,
+        attempt=run.attempts,
+        fence=run.fence,
+        patient_id=run.patient_id,
+        forced=run.forced,
+        trigger=run.trigger,
+    )
+
+
+def _finding(run: RunRow, position: int, finding: Finding) -> FindingRow:
+    return FindingRow(
+        run_id=run.run_id,
+        position=position,
+        label=finding.label,
+        code_value=finding.code.value,
+        code_scheme=finding.code.scheme,
+        code_meaning=finding.code.meaning,
+        probability=finding.probability,
+        threshold=finding.threshold,
+        presence=finding.presence,
+    )
+
+
+def _object(run: RunRow, position: int, writer: str, ref: ObjectRef) -> ObjectRow:
+    return ObjectRow(
+        run_id=run.run_id,
+        position=position,
+        writer=writer,
+        sop_class_uid=ref.sop_class_uid,
+        sop_instance_uid=ref.sop_instance_uid,
+        series_instance_uid=ref.series_instance_uid,
+    )

@@ -1,0 +1,152 @@
+"""The steps that every writer of the ledger takes: lock, move, settle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicom_node.domain import Claim, Failure, Refusal, RunState, RunTicket, Stage
+from dicom_node.errors import LeaseLost, LedgerError, RunNotFound
+from dicom_node.ledger import machine
+from dicom_node.ledger.schema import RunRow, StageRow, StudyRow, TransitionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who changed a state, when and why; ``reason`` names no patient."""
+
+    at: datetime
+    actor: str
+    reason: str = ""
+
+
+def clean(words: str) -> str:
+    """Make any text fit for both databases: no NUL, no lone surrogates."""
+    return words.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def lock_study(session: Session, study_instance_uid: str) -> StudyRow:
+    """Return the study's row, held against all other writers; raise LedgerError if unknown."""
+    query = select(StudyRow).where(StudyRow.study_instance_uid == study_instance_uid)
+    row = session.scalar(query.with_for_update())
+    if row is None:
+        raise LedgerError(f"the ledger does not know study {study_instance_uid}")
+    return row
+
+
+def lock_run(session: Session, run_id: str) -> tuple[StudyRow, RunRow]:
+    """Return the run and its study, held; raise RunNotFound."""
+    uid = session.scalar(select(RunRow.study_instance_uid).where(RunRow.run_id == run_id))
+    if uid is None:
+        raise RunNotFound(f"the ledger knows no run {run_id}")
+    study = lock_study(session, uid)
+    return study, session.get_one(RunRow, run_id)
+
+
+def lock_claim(session: Session, claim: Claim) -> tuple[StudyRow, RunRow]:
+    """Return the claimed run and its study, held; raise LeaseLost for a stale claim."""
+    study, run = lock_run(session, claim.run_id)
+    if run.fence != claim.fence or run.state is not RunState.RUNNING:
+        raise LeaseLost(f"run {claim.run_id} is no longer held with fence {claim.fence}")
+    return study, run
+
+
+def newest(session: Session, study_instance_uid: str, *states: RunState) -> RunRow | None:
+    """Return the study's newest run in one of ``states``; without any, all but SUPERSEDED."""
+    fits = RunRow.state.in_(states) if states else RunRow.state != RunState.SUPERSEDED
+    query = select(RunRow).where(RunRow.study_instance_uid == study_instance_uid, fits)
+    return session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+
+
+def move(session: Session, run: RunRow, after: RunState, act: Act) -> None:
+    """Take a run to its next state, and write that down."""
+    machine.check(run.state, after)
+    _note(session, run.study_instance_uid, run.run_id, (run.state, after), act)
+    run.state = after
+    run.lease_until = None
+    run.finished_at = (run.finished_at or act.at) if after.is_final else None
+    session.flush()
+
+
+def verdict(session: Session, study: StudyRow, ending: Refusal | Failure, act: Act) -> None:
+    """End a study that has no run."""
+    after = state_of(ending)
+    machine.check_without_run(study.state, after)
+    _note(session, study.study_instance_uid, None, (study.state, after), act)
+    study.state = after
+    put_ending(study, ending)
+
+
+def settle(session: Session, study: StudyRow) -> None:
+    """Make the study's state that of its newest run."""
+    session.flush()
+    if run := newest(session, study.study_instance_uid):
+        study.state = run.state
+
+
+def supersede(session: Session, by: RunRow, at: datetime, *, above: int = 0) -> None:
+    """Supersede the study's ended runs that are older than ``by``, numbers over ``above``."""
+    query = select(RunRow).where(
+        RunRow.study_instance_uid == by.study_instance_uid,
+        RunRow.number > above,
+        RunRow.number < by.number,
+        RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
+    )
+    act = Act(at, "node", f"run {by.number} is newer")
+    for run in session.scalars(query.order_by(RunRow.number)).all():
+        move(session, run, RunState.SUPERSEDED, act)
+
+
+def mark(session: Session, run: RunRow, stage: Stage, at: datetime) -> None:
+    """Write down when a stage ended; a later attempt overwrites an earlier one."""
+    session.merge(StageRow(run_id=run.run_id, stage=stage, at=at))
+
+
+def put_ending(row: StudyRow | RunRow, ending: Refusal | Failure | None) -> None:
+    """Fill the columns that say why something was refused or failed; None empties them."""
+    row.refusal_code = row.refusal_reason = row.error_stage = row.error_message = None
+    if isinstance(ending, Refusal):
+        row.refusal_code, row.refusal_reason = ending.code, clean(ending.reason)
+    elif isinstance(ending, Failure):
+        row.error_stage, row.error_message = ending.stage, clean(ending.message)
+
+
+def get_ending(row: StudyRow | RunRow) -> Refusal | Failure | None:
+    """Return why something was refused or failed."""
+    if row.refusal_code is not None:
+        return Refusal(row.refusal_code, row.refusal_reason or "")
+    if row.error_stage is not None:
+        return Failure(row.error_stage, row.error_message or "")
+    return None
+
+
+def state_of(ending: Refusal | Failure) -> RunState:
+    """Return the state that an ending leads to."""
+    return RunState.REFUSED if isinstance(ending, Refusal) else RunState.FAILED
+
+
+def reason_of(ending: Refusal | Failure) -> str:
+    """Return one line for the record of transitions."""
+    if isinstance(ending, Refusal):
+        return f"{ending.code}: {ending.reason}"
+    return f"{ending.stage}: {ending.message}"
+
+
+def ticket(run: RunRow, *, created: bool) -> RunTicket:
+    """Return the ticket of a run."""
+    return RunTicket(run.run_id, run.study_instance_uid, run.number, run.state, created)
+
+
+def _note(
+    session: Session,
+    study_instance_uid: str,
+    run_id: str | None,
+    states: tuple[RunState, RunState],
+    act: Act,
+) -> None:
+    before, after = states
+    row = TransitionRow(study_instance_uid=study_instance_uid, run_id=run_id, at=act.at)
+    row.from_state, row.to_state = before, after
+    row.actor, row.reason = clean(act.actor), clean(act.reason)
+    session.add(row)

@@ -1,0 +1,171 @@
+"""A study before and beside its runs; implements `ports.StudyBook`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from dicom_node.domain import (
+    Failure,
+    ModelIdentity,
+    Refusal,
+    RunState,
+    ServedModel,
+    StudyKind,
+    StudyRef,
+)
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
+from dicom_node.ledger.steps import (
+    Act,
+    clean,
+    get_ending,
+    lock_study,
+    move,
+    newest,
+    put_ending,
+    reason_of,
+    settle,
+    state_of,
+    supersede,
+    verdict,
+)
+from dicom_node.ledger.tickets import copy_of
+
+
+class StudyBook:
+    """The ledger's side of a study before and beside its runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, study: StudyRef, modality: str) -> bool:
+        """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
+        attributes = {
+            "orthanc_id": study.orthanc_id,
+            "patient_id": clean(study.patient_id),
+            "patient_name": clean(study.patient_name),
+            "accession_number": clean(study.accession_number),
+            "study_description": clean(study.study_description),
+            "modality": clean(modality),
+        }
+        fixed = {
+            "study_instance_uid": study.study_instance_uid,
+            "state": RunState.RECEIVED,
+            "received_at": self._database.now(),
+        }
+        with self._database.write() as session:
+            if _insert_if_new(session, {**fixed, **attributes}):
+                return True
+            row = lock_study(session, study.study_instance_uid)
+            for name, value in attributes.items():
+                setattr(row, name, value)
+            return False
+
+    def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
+        """Look at the study again at ``due_at``; None: no more."""
+        with self._database.write() as session:
+            lock_study(session, study_instance_uid).due_at = due_at
+
+    def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:
+        """End a study REFUSED without a worker.
+
+        Where it has ended runs, run N+1 stands for this verdict, REFUSED at once, and
+        supersedes them; a QUEUED or RUNNING one is left alone, since its worker will see the
+        same. The same verdict twice is one.
+        """
+        self._end(study_instance_uid, refusal)
+
+    def fail(self, study_instance_uid: str, failure: Failure) -> None:
+        """End a study FAILED without a worker; runs as in `refuse`, but none is superseded."""
+        self._end(study_instance_uid, failure)
+
+    def due(self, now: datetime) -> Sequence[str]:
+        """Return the UIDs of studies to look at again, longest due first."""
+        query = select(StudyRow.study_instance_uid).where(StudyRow.due_at <= now)
+        with self._database.read() as session:
+            return tuple(session.scalars(query.order_by(StudyRow.due_at)))
+
+    def cursor(self, name: str) -> int:
+        """Return a stored cursor, 0 at first."""
+        with self._database.read() as session:
+            row = session.get(CursorRow, name)
+            return 0 if row is None else row.value
+
+    def move_cursor(self, name: str, value: int) -> None:
+        """Store a cursor; it may go back, as when the archive starts a new log."""
+        with self._database.write() as session:
+            session.merge(CursorRow(name=name, value=value))
+
+    def served_model(self, kind: StudyKind) -> ServedModel | None:
+        """Return the model that a worker has published for this kind."""
+        with self._database.read() as session:
+            row = session.get(ServedModelRow, kind)
+            return None if row is None else _served(row)
+
+    def served_models(self) -> tuple[ServedModel, ...]:
+        """Return all published models, by kind."""
+        with self._database.read() as session:
+            rows = session.scalars(select(ServedModelRow).order_by(ServedModelRow.kind))
+            return tuple(_served(row) for row in rows)
+
+    def publish(self, model: ServedModel) -> None:
+        """Write down what a worker serves; also its sign of life."""
+        row = ServedModelRow(
+            kind=model.kind,
+            name=model.identity.name,
+            version=model.identity.version,
+            weights_sha256=model.identity.weights_sha256,
+            card=model.card,
+            ready=model.ready,
+            message=clean(model.message),
+            device=model.device,
+            seen_at=model.seen_at,
+        )
+        with self._database.write() as session:
+            session.merge(row)
+
+    def _end(self, study_instance_uid: str, ending: Refusal | Failure) -> None:
+        now = self._database.now()
+        with self._database.write() as session:
+            study = lock_study(session, study_instance_uid)
+            study.due_at = None
+            run = newest(session, study_instance_uid)
+            last = study if run is None else run
+            if last.state is state_of(ending) and get_ending(last) == ending:
+                return
+            act = Act(now, "node", reason_of(ending))
+            if run is None:
+                verdict(session, study, ending, act)
+            elif run.state.is_final:
+                _end_run(session, study, copy_of(session, run, now), ending, act)
+
+
+def _end_run(
+    session: Session, study: StudyRow, run: RunRow, ending: Refusal | Failure, act: Act
+) -> None:
+    if isinstance(ending, Refusal):
+        supersede(session, run, act.at)
+    move(session, run, state_of(ending), act)
+    put_ending(run, ending)
+    settle(session, study)
+
+
+def _insert_if_new(session: Session, values: dict[str, object]) -> bool:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(StudyRow).values(values).on_conflict_do_nothing()
+    return session.scalar(statement.returning(StudyRow.study_instance_uid)) is not None
+
+
+def _served(row: ServedModelRow) -> ServedModel:
+    return ServedModel(
+        kind=row.kind,
+        identity=ModelIdentity(row.name, row.version, row.weights_sha256),
+        card=row.card,
+        ready=row.ready,
+        message=row.message,
+        device=row.device,
+        seen_at=row.seen_at,
+    )

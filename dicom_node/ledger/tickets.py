@@ -1,0 +1,147 @@
+"""The answer to a wish that a study be read: which run stands for it."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from dicom_node.domain import ModelIdentity, RunRequest, RunState, RunTicket, Trigger
+from dicom_node.ledger.audit import note
+from dicom_node.ledger.schema import RunRow, StudyRow
+from dicom_node.ledger.steps import (
+    Act,
+    clean,
+    lock_study,
+    move,
+    newest,
+    put_ending,
+    settle,
+    ticket,
+)
+
+
+def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
+    """Return the standing run, a revived one, or a new one; see `ports.RunBook.request`."""
+    study = lock_study(session, request.study_instance_uid)
+    if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
+        _wish(queued, request)
+        queued.forced = queued.forced or request.force
+        return ticket(queued, created=False)
+    same = None if request.force else _same(session, request)
+    if same is None:
+        return ticket(_make(session, study, request, now), created=True)
+    if _may_be_revived(session, same, request):
+        _revive(session, study, same, request, now)
+        return ticket(same, created=True)
+    return ticket(same, created=False)
+
+
+def number_after(session: Session, study_instance_uid: str) -> int:
+    """Return the number of the study's next run."""
+    query = select(func.max(RunRow.number)).where(RunRow.study_instance_uid == study_instance_uid)
+    return (session.scalar(query) or 0) + 1
+
+
+def _same(session: Session, request: RunRequest) -> RunRow | None:
+    """Return the newest run on the same images, model and policy.
+
+    A superseded run stands for nothing any more, unless it was a duplicate: then the run that
+    it repeated answers. A run or a request that does not know its model fits any.
+    """
+    query = select(RunRow).where(
+        RunRow.study_instance_uid == request.study_instance_uid,
+        RunRow.archive_digest == request.archive_digest,
+        RunRow.policy_hash == request.policy_hash,
+        _fits(request.model),
+    )
+    run = session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+    if run is not None and run.duplicate_of is not None:
+        run = session.get_one(RunRow, run.duplicate_of)
+    return None if run is None or run.state is RunState.SUPERSEDED else run
+
+
+def _fits(model: ModelIdentity | None) -> ColumnElement[bool]:
+    if model is None:
+        return true()
+    same = and_(
+        RunRow.model_name == model.name,
+        RunRow.model_version == model.version,
+        RunRow.model_sha256 == model.weights_sha256,
+    )
+    return or_(RunRow.model_name.is_(None), same)
+
+
+def _may_be_revived(session: Session, run: RunRow, request: RunRequest) -> bool:
+    return (
+        request.trigger is Trigger.RETRY
+        and run.state is RunState.FAILED
+        and newest(session, run.study_instance_uid) is run
+    )
+
+
+def _revive(
+    session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
+) -> None:
+    move(session, run, RunState.QUEUED, Act(now, request.actor, "retried by hand"))
+    run.attempts = 0
+    run.retry_at = run.handed_over_at = None
+    put_ending(run, None)
+    _wish(run, request)
+    note(session, Act(now, request.actor), "run.retry", run)
+    settle(session, study)
+
+
+def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime) -> RunRow:
+    run = RunRow(
+        run_id=uuid.uuid4().hex,
+        study_instance_uid=study.study_instance_uid,
+        number=number_after(session, study.study_instance_uid),
+        state=RunState.RECEIVED,
+        trigger=request.trigger,
+        actor=clean(request.actor),
+        forced=request.force,
+        attempts=0,
+        fence=0,
+        created_at=now,
+    )
+    _wish(run, request)
+    session.add(run)
+    session.flush()
+    move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
+    note(session, Act(now, request.actor), "run.request", run)
+    put_ending(study, None)
+    settle(session, study)
+    return run
+
+
+def _wish(run: RunRow, request: RunRequest) -> None:
+    """Let the run stand for this request."""
+    run.kind = request.kind
+    run.archive_digest = request.archive_digest
+    run.policy_hash = request.policy_hash
+    run.patient_id = clean(request.patient_id)
+    run.model = request.model
+
+
+def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
+    """Return run N+1 of the same study, RECEIVED, for a verdict that needs no worker."""
+    run = RunRow(
+        run_id=uuid.uuid4().hex,
+        study_instance_uid=last.study_instance_uid,
+        number=number_after(session, last.study_instance_uid),
+        kind=last.kind,
+        state=RunState.RECEIVED,
+        trigger=Trigger.RECONCILE,
+        actor="node",
+        forced=False,
+        archive_digest="",
+        policy_hash=last.policy_hash,
+        patient_id=last.patient_id,
+        attempts=0,
+        fence=0,
+        created_at=now,
+    )
+    session.add(run)
+    session.flush()
+    return run
