@@ -52,7 +52,7 @@ def frame(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
     uid = UID(header.transfer_syntax(ds))
     pixels = _decoded(ds, uid)
     if pixels.ndim == 3:  # noqa: PLR2004 (rows, columns, samples)
-        return _grey(pixels)
+        return grey(pixels)
     return _within_bits_stored(pixels, ds, uid)
 
 
@@ -159,13 +159,13 @@ def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> N
     return values
 
 
-def _grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:
-    """Return the mean of three channels that agree; refuse colour."""
+def grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Return the mean of three channels (rows, columns, 3) that agree; raises PixelError else."""
     colour = pixels.astype(np.int32)
     tint = (colour.max(axis=2) - colour.min(axis=2)) > _TINT
     if float(tint.mean()) > _TINTED_SHARE:
         raise PixelError(
             RefusalCode.SCREEN_CAPTURE, "The image is in colour: a screen capture or a photograph."
         )
-    grey: NDArray[np.int32] = np.rint(colour.mean(axis=2)).astype(np.int32)
-    return grey
+    mean: NDArray[np.int32] = np.rint(colour.mean(axis=2)).astype(np.int32)
+    return mean
