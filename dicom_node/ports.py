@@ -8,6 +8,7 @@ from typing import Protocol
 from pydicom.dataset import Dataset
 
 from dicom_node.domain import (
+    Changes,
     Claim,
     DueDelivery,
     Failure,
@@ -258,6 +259,22 @@ class DeliveryBook(Protocol):
 class Queue(Protocol):
     """The broker, as admission sees it (`dicom_node.intake.dispatch`)."""
 
-    def submit(self, run_id: str, trigger: Trigger) -> None:
+    def enqueue(self, run_id: str, trigger: Trigger) -> None:
         """Hand a run's id to the workers; raises QueueUnavailable."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """What the archive says happened, in order, for reconcile."""
+
+    def changes(self, since: int, limit: int = 500) -> Changes:
+        """Return a page of the change log after sequence ``since``."""
+        ...
+
+    def study_uid(self, orthanc_study_id: str) -> str:
+        """Return the Study Instance UID behind an archive id; raises StudyNotFound."""
+        ...
+
+    def study_uid_of_series(self, orthanc_series_id: str) -> str:
+        """Return the Study Instance UID of a series; raises StudyNotFound."""
         ...

@@ -1,7 +1,6 @@
 """Orthanc as the archive, over its REST API (pyorthanc)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -9,29 +8,11 @@ import httpx
 import numpy as np
 from pyorthanc import Orthanc
 
-from dicom_node.domain import InstanceRef, ObjectRef, SeriesRef, StudyRef
+from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, SeriesRef, StudyRef
 from dicom_node.errors import ArchiveUnavailable, StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
 
 _TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of Orthanc's change log."""
-
-    sequence: int
-    kind: str
-    orthanc_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A page of the change log; ``last`` is the sequence to go on from."""
-
-    changes: tuple[Change, ...]
-    last: int
-    done: bool
 
 
 class OrthancArchive:

@@ -24,7 +24,7 @@ from dicom_node.domain.run import (
     Trigger,
 )
 from dicom_node.domain.sample import Box, Geometry, Region, Sample
-from dicom_node.domain.study import InstanceRef, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain.study import Change, Changes, InstanceRef, SeriesRef, StudyKind, StudyRef
 from dicom_node.domain.worklist import (
     Assessment,
     Delivery,
@@ -37,6 +37,8 @@ from dicom_node.domain.worklist import (
 __all__ = [
     "Assessment",
     "Box",
+    "Change",
+    "Changes",
     "Claim",
     "Delivery",
     "DueDelivery",

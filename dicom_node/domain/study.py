@@ -58,3 +58,21 @@ class StudyRef:
     study_description: str
     series: tuple[SeriesRef, ...] = ()
     other_patient_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the archive's change log; ``kind`` is Orthanc's word, e.g. StableSeries."""
+
+    sequence: int
+    kind: str
+    orthanc_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of the change log; ``last`` is the sequence to go on from."""
+
+    changes: tuple[Change, ...]
+    last: int
+    done: bool

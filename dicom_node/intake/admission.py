@@ -1,0 +1,134 @@
+"""From a study that was seen to a run that was asked for."""
+
+from datetime import UTC, datetime
+
+from dicom_node import log, uids
+from dicom_node.domain import (
+    Failure,
+    Refusal,
+    RefusalCode,
+    RunRequest,
+    RunState,
+    RunTicket,
+    Stage,
+    StudyRef,
+    Trigger,
+)
+from dicom_node.errors import QueueUnavailable, StudyNotFound, StudyRefused
+from dicom_node.intake.completeness import ready_at
+from dicom_node.intake.eligibility import Eligible, eligible, modality
+from dicom_node.policy import Policy
+from dicom_node.ports import Archive, Queue, RunBook, StudyBook
+
+
+class Admission:
+    """Admits studies: eligible, complete, asked for once."""
+
+    def __init__(
+        self, archive: Archive, studies: StudyBook, runs: RunBook, queue: Queue, policy: Policy
+    ) -> None:
+        self._archive = archive
+        self._studies = studies
+        self._runs = runs
+        self._queue = queue
+        self._policy = policy
+
+    def consider(self, study_instance_uid: str, trigger: Trigger) -> RunTicket | None:
+        """Look at a study that the archive spoke of; ask for a run once it is complete.
+
+        Gives the study its row in the worklist in any case. Returns None where it must wait,
+        was refused, or is gone. Raises ArchiveUnavailable, LedgerUnavailable.
+        """
+        try:
+            study = self._known(study_instance_uid)
+            chosen = self._chosen(study)
+        except StudyNotFound as exc:
+            failure = Failure(Stage.FETCH, str(exc))
+            self._studies.fail(study_instance_uid, failure)
+            return None
+        except StudyRefused:
+            return None
+        due = ready_at(chosen, self._policy)
+        if due > datetime.now(UTC):
+            self._studies.wait(study_instance_uid, due)
+            return None
+        self._studies.wait(study_instance_uid, None)
+        ticket = self._request(study, chosen, trigger, "node", force=False)
+        if ticket.state is RunState.QUEUED:
+            self._hand_over_later_if_need_be(ticket, trigger)
+        return ticket
+
+    def admit(
+        self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False
+    ) -> RunTicket:
+        """Ask for a run at once because a person wants it, complete or not.
+
+        Raises StudyNotFound, StudyRefused (the refusal is in the worklist), ArchiveUnavailable,
+        LedgerUnavailable, and QueueUnavailable, after which the run stands and is handed over
+        by itself.
+        """
+        study = self._known(study_instance_uid)
+        chosen = self._chosen(study)
+        self._studies.wait(study_instance_uid, None)
+        ticket = self._request(study, chosen, trigger, actor, force=force)
+        if ticket.created and ticket.state is RunState.QUEUED:
+            self._hand_over(ticket, trigger)
+        return ticket
+
+    def hand_over_due(self, now: datetime) -> int:
+        """Hand over runs that the broker has not got, or whose worker fell silent."""
+        due = self._runs.due(now)
+        for ticket in due:
+            self._hand_over(ticket, Trigger.RECONCILE)
+        return len(due)
+
+    def _known(self, study_instance_uid: str) -> StudyRef:
+        study = self._archive.study(study_instance_uid)
+        if self._studies.record(study, modality(study)):
+            log.get().info("study.received", study_uid=study_instance_uid)
+        return study
+
+    def _chosen(self, study: StudyRef) -> Eligible:
+        try:
+            return eligible(study, self._policy)
+        except StudyRefused as exc:
+            refusal = Refusal(RefusalCode(exc.code), exc.reason)
+            self._studies.refuse(study.study_instance_uid, refusal)
+            raise
+
+    def _request(
+        self, study: StudyRef, chosen: Eligible, trigger: Trigger, actor: str, *, force: bool
+    ) -> RunTicket:
+        served = self._studies.served_model(chosen.kind)
+        instances = [i for series in chosen.series for i in series.instances]
+        return self._runs.request(
+            RunRequest(
+                study_instance_uid=study.study_instance_uid,
+                kind=chosen.kind,
+                archive_digest=uids.unordered_digest(
+                    (i.sop_instance_uid, i.revision) for i in instances
+                ),
+                model=served.identity if served else None,
+                policy_hash=self._policy.hash,
+                patient_id=study.patient_id,
+                trigger=trigger,
+                actor=actor,
+                force=force,
+            )
+        )
+
+    def _hand_over_later_if_need_be(self, ticket: RunTicket, trigger: Trigger) -> None:
+        try:
+            self._hand_over(ticket, trigger)
+        except QueueUnavailable as exc:  # the sweep finds the run in the ledger
+            log.get().warning("queue.unavailable", run_id=ticket.run_id, error=str(exc))
+
+    def _hand_over(self, ticket: RunTicket, trigger: Trigger) -> None:
+        self._queue.enqueue(ticket.run_id, trigger)
+        self._runs.handed_over(ticket.run_id)
+        log.get().info(
+            "run.queued",
+            study_uid=ticket.study_instance_uid,
+            run_id=ticket.run_id,
+            trigger=trigger.value,
+        )

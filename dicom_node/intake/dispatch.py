@@ -1,0 +1,93 @@
+"""The only module of the node that knows the broker: ids into Celery's queues.
+
+Messages hold ids alone. A lost message loses nothing: reconcile finds the study in the
+archive's change log, and the run in the ledger.
+"""
+
+from enum import StrEnum
+from typing import Final, Self
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from dicom_node.domain import Trigger
+from dicom_node.errors import QueueUnavailable
+
+INTAKE_QUEUE: Final = "intake"
+RUN_QUEUE: Final = "triage"
+CONSIDER_TASK: Final = "dicom_node.consider"
+RUN_TASK: Final = "dicom_node.run"
+
+TRANSPORT_OPTIONS: Final = {
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "queue_order_strategy": "priority",
+    "priority_steps": [0, 5],
+}
+"""Redis transport: a click in the viewer (0) goes before what arrived by itself (5)."""
+
+
+class Level(StrEnum):
+    """What an id names."""
+
+    STUDY_UID = "study_uid"
+    ORTHANC_STUDY = "orthanc_study"
+    ORTHANC_SERIES = "orthanc_series"
+
+
+class Dispatcher:
+    """Hands studies to intake, and runs to the workers; never waits for either."""
+
+    def __init__(self, client: Celery) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, broker_url: str) -> Self:
+        """Prepare a client; the first message opens the connection."""
+        client = Celery("dicom-node", broker=broker_url, set_as_current=False)
+        client.conf.update(
+            broker_transport_options=TRANSPORT_OPTIONS,
+            task_ignore_result=True,
+            task_publish_retry=False,
+            broker_connection_timeout=1,
+        )
+        return cls(client)
+
+    def submit(self, level: Level, identifier: str, trigger: Trigger) -> None:
+        """Ask intake to look at a study: where every trigger ends.
+
+        Asking twice is harmless. Raises QueueUnavailable.
+        """
+        self._send(CONSIDER_TASK, INTAKE_QUEUE, [level.value, identifier, trigger.value])
+
+    def enqueue(self, run_id: str, trigger: Trigger) -> None:
+        """Hand a run's id to the workers; raises QueueUnavailable."""
+        priority = 0 if trigger in {Trigger.VIEWER, Trigger.COMMAND} else 5
+        self._send(RUN_TASK, RUN_QUEUE, [run_id], priority)
+
+    def ping(self) -> None:
+        """Raise QueueUnavailable where the broker does not answer."""
+        try:
+            with self._client.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=1)
+        except (OperationalError, OSError) as exc:
+            raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
+
+    def depth(self, queue: str) -> int:
+        """Return how many messages wait in a queue; raises QueueUnavailable."""
+        try:
+            with self._client.connection_for_read() as connection:
+                return int(connection.default_channel.queue_declare(queue).message_count)
+        except (OperationalError, OSError) as exc:
+            raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _send(self, task: str, queue: str, args: list[str], priority: int = 5) -> None:
+        try:
+            self._client.send_task(task, args=args, queue=queue, priority=priority)
+        except (OperationalError, OSError) as exc:
+            raise QueueUnavailable("the broker does not answer; reconcile will dispatch") from exc

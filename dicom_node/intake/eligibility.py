@@ -1,0 +1,68 @@
+"""Which studies a model may read: pure rules on what the archive lists."""
+
+from dataclasses import dataclass
+
+from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.errors import StudyRefused
+from dicom_node.policy import Policy
+
+OWN_MANUFACTURER = "dicom-node"
+"""Equipment Manufacturer of everything that the node writes: no loop on own objects."""
+
+RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM", "ANN", "RTSTRUCT"})
+"""Documents and derived objects: they accompany a study and never make one readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """What to read of a study: its kind and the series of that kind."""
+
+    kind: StudyKind
+    series: tuple[SeriesRef, ...]
+
+
+def eligible(study: StudyRef, policy: Policy) -> Eligible:
+    """Choose the series to read; CT wins over films in a study that holds both.
+
+    Raises StudyRefused: two patients under one Study Instance UID, or nothing to read.
+    """
+    if study.other_patient_ids:
+        raise StudyRefused(
+            RefusalCode.PATIENT_MISMATCH,
+            "Images of more than one patient carry this Study Instance UID; correct the patient "
+            "identity in the PACS, then run again.",
+        )
+    readable = tuple(s for s in study.series if _is_readable(s, policy))
+    ct = tuple(s for s in readable if s.modality == "CT")
+    if ct:
+        return Eligible(StudyKind.CT, ct)
+    if readable:
+        return Eligible(StudyKind.CXR, readable)
+    raise _nothing_to_read(study, policy)
+
+
+def modality(study: StudyRef) -> str:
+    """Return the modality that the worklist shows: of the images, not of their reports."""
+    images = [s.modality for s in study.series if s.modality not in RESULT_MODALITIES]
+    return "CT" if "CT" in images else next(iter(images or [s.modality for s in study.series]), "")
+
+
+def _is_readable(series: SeriesRef, policy: Policy) -> bool:
+    return (
+        series.modality in policy.eligibility.modalities
+        and series.manufacturer != OWN_MANUFACTURER
+        and bool(series.instances)
+    )
+
+
+def _nothing_to_read(study: StudyRef, policy: Policy) -> StudyRefused:
+    others = {s.modality for s in study.series} - RESULT_MODALITIES - {""}
+    wanted = ", ".join(sorted(policy.eligibility.modalities))
+    if others:
+        return StudyRefused(
+            RefusalCode.MODALITY_NOT_SUPPORTED,
+            f"No model reads modality {', '.join(sorted(others))}; this node reads {wanted}.",
+        )
+    return StudyRefused(
+        RefusalCode.NO_ELIGIBLE_SERIES, f"The study holds no images of modality {wanted}."
+    )

@@ -1,0 +1,63 @@
+"""The guarantee: what the archive's change log says has a run, whatever the trigger missed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from dicom_node import log
+from dicom_node.domain import Change, Trigger
+from dicom_node.errors import StudyNotFound
+from dicom_node.intake.admission import Admission
+from dicom_node.ports import ChangeLog, StudyBook
+
+CURSOR: Final = "orthanc.changes"
+_STUDY_CHANGES: Final = frozenset({"NewStudy", "StableStudy"})
+_SERIES_CHANGES: Final = frozenset({"NewSeries", "StableSeries"})
+
+
+class Reconcile:
+    """Reads on in the change log, and looks again at whatever is due."""
+
+    def __init__(self, changes: ChangeLog, studies: StudyBook, admission: Admission) -> None:
+        self._changes = changes
+        self._studies = studies
+        self._admission = admission
+
+    def run(self) -> None:
+        """Catch up with the archive, then with the ledger; each step may be repeated.
+
+        Raises ArchiveUnavailable, LedgerUnavailable, QueueUnavailable: the next run goes on
+        where this one stopped.
+        """
+        self.catch_up()
+        now = datetime.now(UTC)
+        for study_uid in self._studies.due(now):
+            self._admission.consider(study_uid, Trigger.RECONCILE)
+        self._admission.hand_over_due(now)
+
+    def catch_up(self) -> None:
+        """Consider every study that the change log names after the stored cursor."""
+        cursor = self._studies.cursor(CURSOR)
+        while True:
+            page = self._changes.changes(cursor)
+            if page.last < cursor:  # another archive, or one that was wiped: begin again
+                log.get().warning("reconcile.restarted", cursor=cursor)
+                cursor = 0
+                continue
+            for study_uid in dict.fromkeys(self._named(page.changes)):
+                self._admission.consider(study_uid, Trigger.RECONCILE)
+            if page.last != cursor:
+                self._studies.move_cursor(CURSOR, page.last)
+                cursor = page.last
+            if page.done:
+                return
+
+    def _named(self, changes: tuple[Change, ...]) -> Iterator[str]:
+        for change in changes:
+            try:
+                if change.kind in _STUDY_CHANGES:
+                    yield self._changes.study_uid(change.orthanc_id)
+                elif change.kind in _SERIES_CHANGES:
+                    yield self._changes.study_uid_of_series(change.orthanc_id)
+            except StudyNotFound:  # deleted since: there is nothing left to read
+                log.get().info("reconcile.gone", orthanc_id=change.orthanc_id)
