@@ -42,6 +42,21 @@ ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 ACR_CATEGORY_1 = Code("RID49480", "RADLEX", "ACR Category 1 Actionable Finding")
 ACR_CATEGORY_2 = Code("RID49481", "RADLEX", "ACR Category 2 Actionable Finding")
 ACR_CATEGORY_3 = Code("RID49482", "RADLEX", "ACR Category 3 Actionable Finding")
+LOW_PRIORITY = Code("LOW", "99DCMNODE", "Low reading priority")
+"""Our own: CID 7035 has nothing below an actionable finding."""
+
+# Procedures: CID 100 members, which the validators know, and what was really done
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+CT_UNSPECIFIED = Code("25045-6", "LN", "CT unspecified body region")
+CHEST_RADIOGRAPH = Code("399208008", "SCT", "Plain chest X-ray")
+CHEST_CT = Code("169069000", "SCT", "CT of chest")
+
+# Structure of the report
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+SOURCE = Code("260753009", "SCT", "Source")
+PIXELS = Code("{pixels}", "UCUM", "Pixels")
+MILLIMETRE = Code("mm", "UCUM", "mm")
+DIRECTION_COSINE = Code("{-1:1}", "UCUM", "{-1:1}")
 
 FINDINGS: dict[str, Code] = {
     "normal": NORMAL,

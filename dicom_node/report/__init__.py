@@ -1,0 +1,1 @@
+"""Result objects: what the node stores beside the images it has read."""

@@ -1,0 +1,102 @@
+"""Measurement groups: one TID 1501 group for each class, which OHIF draws, labels and hydrates.
+
+OHIF hydrates only from a NUM that is INFERRED FROM a SCOORD, in a group whose Tracking
+Identifier names one of its tools, and labels it with the group's Comment. A SCOORD beside the
+NUM (TID 1410) would make it drop that label, so the Image Region (111030, DCM) stands below the
+NUM only (`docs/decisions/0002-report-layout.md`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from highdicom.sr import (
+    CoordinatesForMeasurement,
+    FindingSite,
+    GraphicTypeValues,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    SourceImageForRegion,
+    TrackingIdentifier,
+)
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as dcm
+
+from dicom_node import codes
+from dicom_node.domain import Box, Finding, Presence, TriageResult
+from dicom_node.errors import ReportError
+from dicom_node.report import items, naming, provenance
+from dicom_node.report.items import concept
+
+TRACKING_IDENTIFIER: Final = "Cornerstone3DTools@^0.1.0:RectangleROI"
+
+_TOLERANCE_PX: Final = 1.0
+_ORDER: Final = (Presence.PRESENT, Presence.UNDETERMINED, Presence.ABSENT)
+
+
+def groups(
+    result: TriageResult, images: Sequence[Dataset]
+) -> list[MeasurementsAndQualitativeEvaluations]:
+    """Return one TID 1501 group for each finding, what is present first.
+
+    A viewer opens the first one, so that must be what the reader should look at. Raises
+    ReportError where a region lies on an image that was not read, or outside of it.
+    """
+    by_uid = {str(image.SOPInstanceUID): image for image in images}
+    ordered = sorted(result.findings, key=lambda finding: _ORDER.index(finding.presence))
+    return [_group(result, finding, by_uid) for finding in ordered]
+
+
+def label(finding: Finding) -> str:
+    """Return what a viewer writes beside the rectangle."""
+    return f"AI {finding.code.meaning} {100 * finding.probability:.1f} % {finding.presence.value}"
+
+
+def perimeter(box: Box, rows: int, columns: int) -> NDArray[np.float64]:
+    """Return the box as a closed polyline (5, 2) of (column, row), clockwise from top left.
+
+    Within (0, 0) to (columns, rows), the range of SCOORD (PS3.3 C.18.6). Raises ReportError for
+    a box that is empty or leaves the image by more than one pixel.
+    """
+    edges = np.array([box.left, box.top, box.right, box.bottom], dtype=np.float64)
+    inside = np.clip(edges, 0, [columns, rows, columns, rows])
+    if not np.all(np.abs(edges - inside) <= _TOLERANCE_PX):
+        raise ReportError(f"a region leaves its image of {columns} x {rows} pixels: {box}")
+    left, top, right, bottom = inside
+    if not (left < right and top < bottom):
+        raise ReportError(f"a region is empty: {box}")
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
+
+
+def _group(
+    result: TriageResult, finding: Finding, images: Mapping[str, Dataset]
+) -> MeasurementsAndQualitativeEvaluations:
+    image = images.get(finding.region.sop_instance_uid)
+    if image is None:
+        raise ReportError(f"the region of {finding.label} lies on an image that was not read")
+    outline = perimeter(finding.region.box, int(image.Rows), int(image.Columns))
+    source = SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID)
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=naming.tracking_uid(result.study_instance_uid, finding.label),
+            identifier=TRACKING_IDENTIFIER,
+        ),
+        finding_type=concept(finding.code),
+        finding_sites=[FindingSite(concept(codes.LUNG))],
+        algorithm_id=provenance.algorithm(result, finding),
+        measurements=[
+            Measurement(
+                name=concept(codes.PROBABILITY),
+                value=round(100 * finding.probability, 2),
+                unit=concept(codes.PERCENT),
+                referenced_coordinates=[
+                    CoordinatesForMeasurement(
+                        GraphicTypeValues.POLYLINE, outline, source, purpose=dcm.DCM.ImageRegion
+                    )
+                ],
+            )
+        ],
+    )
+    group[0].ContentSequence.append(items.text(dcm.DCM.Comment, label(finding)))
+    return group

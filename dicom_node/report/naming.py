@@ -1,0 +1,35 @@
+"""The UIDs of result objects: functions of the result, so that writing twice names the same.
+
+The series UID holds the node's version because Series Description and the Equipment module
+show it, and a series may have only one of each (PS3.3 C.7.3.1). The tracking UID holds no
+model version: it names the question "this class in this study", so that a reader's verdict
+follows it across re-readings (`docs/decisions/0002-report-layout.md`).
+"""
+
+from typing import Final
+
+from dicom_node import uids
+from dicom_node.domain import ModelIdentity, TriageResult
+from dicom_node.report.provenance import VERSION
+
+IMPLEMENTATION_CLASS_UID: Final = uids.derive("implementation class")
+
+
+def sop_instance_uid(result: TriageResult, writer: str) -> str:
+    """Return the UID of the object that ``writer`` makes of this run."""
+    return uids.derive("object", writer, result.run_identity)
+
+
+def series_instance_uid(result: TriageResult, writer: str) -> str:
+    """Return the UID of the series that holds all of ``writer``'s objects of this study."""
+    return uids.derive("series", writer, result.study_instance_uid, VERSION)
+
+
+def tracking_uid(study_instance_uid: str, label: str) -> str:
+    """Return the Tracking Unique Identifier (112040, DCM) of one class in one study."""
+    return uids.derive("tracking", study_instance_uid, label)
+
+
+def device_uid(model: ModelIdentity) -> str:
+    """Return the Device UID of a model: a new one for each set of weights (IHE AIR 6.5.3.1)."""
+    return uids.derive("device", model.key)

@@ -1,0 +1,155 @@
+"""Source headers as result objects need them: complete, valid, UTF-8, without pixels."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+
+from pydicom import config
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag
+from pydicom.valuerep import VR, PersonName, validate_value
+
+from dicom_node import log
+from dicom_node.domain import TriageResult
+from dicom_node.errors import ReportError
+
+UTF8: Final = "ISO_IR 192"
+
+_HIGHEST_GROUP: Final = 0x0040
+"""Patient, study, series, acquisition and request attributes all lie below."""
+
+_SKIPPED_VR: Final = frozenset({VR.OB, VR.OB_OW, VR.OD, VR.OF, VR.OL, VR.OV, VR.OW, VR.UN})
+
+_TEXT_VR: Final = frozenset(
+    {VR.AE, VR.AS, VR.CS, VR.DA, VR.DS, VR.DT, VR.IS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.TM}
+    | {VR.UC, VR.UI, VR.UR, VR.UT}
+)
+
+_EMPTY_WHEN_MISSING: Final = (
+    "PatientID PatientName PatientBirthDate PatientSex StudyID StudyDate StudyTime "
+    "AccessionNumber ReferringPhysicianName"
+).split()
+"""Type 2 in the result object (PS3.3 C.7.1.1, C.7.2.1); highdicom fails without them."""
+
+_IDENTITY: Final = frozenset(
+    "PatientID PatientName IssuerOfPatientID AccessionNumber StudyInstanceUID SeriesInstanceUID "
+    "SOPInstanceUID SOPClassUID".split()
+)
+"""Copied as they stand, be they valid or not: a changed one names somebody else."""
+
+_IMAGE: Final = (
+    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID PatientID Modality Rows "
+    "Columns FrameOfReferenceUID PixelSpacing ImagerPixelSpacing SliceThickness "
+    "SpacingBetweenSlices ImagePositionPatient ImageOrientationPatient PatientOrientation"
+).split()
+"""What the second and later images of a series are asked for."""
+
+
+def headers(result: TriageResult, sources: Sequence[Dataset]) -> tuple[Dataset, ...]:
+    """Return a clean header for each instance of ``result.evidence``, in that order.
+
+    The first is complete and gives patient and study; the others hold what tells one image
+    from the next. Raises ReportError where ``sources`` are not exactly the evidence, or belong
+    to another study or to two patients.
+    """
+    by_uid = {str(source.SOPInstanceUID): source for source in sources}
+    wanted = [ref.sop_instance_uid for ref in result.evidence]
+    if not wanted or set(wanted) != by_uid.keys():
+        raise ReportError(
+            f"study {result.study_instance_uid}: {len(by_uid)} source images do not match the "
+            f"{len(wanted)} that were read; read the study again"
+        )
+    with warnings.catch_warnings(record=True) as faults:
+        warnings.simplefilter("always")
+        first = _complete(by_uid[wanted[0]])
+        rest = [_copy(by_uid[uid], map(_tag, _IMAGE)) for uid in wanted[1:]]
+    if faults:
+        log.get().warning(
+            "source_header_faulty", study_uid=result.study_instance_uid, count=len(faults)
+        )
+    _same_study(result, (first, *rest))
+    return (first, *rest)
+
+
+def local_time(at: datetime, header: Dataset) -> datetime:
+    """Return ``at`` in the zone that the source states (0008,0201), else in UTC."""
+    offset = str(header.get("TimezoneOffsetFromUTC", ""))
+    if not offset:
+        return at.astimezone(UTC)
+    sign = -1 if offset.startswith("-") else 1
+    digits = offset.lstrip("+-")
+    return at.astimezone(
+        timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:4])))
+    )
+
+
+def _same_study(result: TriageResult, images: Sequence[Dataset]) -> None:
+    if any(image.StudyInstanceUID != result.study_instance_uid for image in images):
+        raise ReportError(f"a source image is not of study {result.study_instance_uid}")
+    if len({str(image.get("PatientID", "")) for image in images}) > 1:
+        raise ReportError(f"study {result.study_instance_uid} holds images of two patients")
+
+
+def _complete(source: Dataset) -> Dataset:
+    header = _copy(source, source.keys())
+    header.SpecificCharacterSet = UTF8
+    for keyword in _EMPTY_WHEN_MISSING:
+        if keyword not in header:
+            setattr(header, keyword, None)
+    if header.PatientSex not in {"M", "F", "O", "", None}:
+        header.PatientSex = None
+    return header
+
+
+def _copy(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
+    header = Dataset()
+    for tag in tags:
+        if tag in source and tag.group <= _HIGHEST_GROUP and not tag.is_private:
+            element = _clean(source, tag)
+            if element is not None:
+                header.add(element)
+    return header
+
+
+def _clean(source: Dataset, tag: BaseTag) -> DataElement | None:
+    """Return the element re-made from its decoded value; None where it cannot be kept."""
+    try:
+        element = source[tag]
+        if element.VR in _SKIPPED_VR or element.keyword in {"", "SpecificCharacterSet"}:
+            return None
+        value = _value(element)
+        if element.keyword not in _IDENTITY:
+            _validate(element.VR, value)
+    except (ValueError, TypeError, NotImplementedError, LookupError):
+        warnings.warn(f"{tag} has an impossible value", stacklevel=2)
+        return None
+    return DataElement(tag, element.VR, value, validation_mode=config.IGNORE)
+
+
+def _value(element: DataElement) -> Any:  # noqa: ANN401 - a DICOM value is what its VR says
+    """Return the value free of the source's character set: names as str, items re-made."""
+    if element.VR == VR.SQ:
+        return DicomSequence([_copy(item, item.keys()) for item in element.value])
+    if isinstance(element.value, MultiValue):
+        return [str(v) if isinstance(v, PersonName) else v for v in element.value]
+    return str(element.value) if isinstance(element.value, PersonName) else element.value
+
+
+def _validate(vr: str, value: Any) -> None:  # noqa: ANN401 - as above
+    if vr not in _TEXT_VR:
+        return
+    for one in value if isinstance(value, list) else [value]:
+        if one is not None:
+            validate_value(vr, str(one), config.RAISE)
+
+
+def _tag(keyword: str) -> BaseTag:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ReportError(f"{keyword} is no DICOM keyword")
+    return BaseTag(tag)
