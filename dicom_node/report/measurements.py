@@ -44,8 +44,12 @@ def groups(
     ReportError where a region lies on an image that was not read, or outside of it.
     """
     by_uid = {str(image.SOPInstanceUID): image for image in images}
-    ordered = sorted(result.findings, key=lambda finding: _ORDER.index(finding.presence))
-    return [_group(result, finding, by_uid) for finding in ordered]
+    return [_group(result, finding, by_uid) for finding in most_urgent_first(result.findings)]
+
+
+def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what is present first, then undetermined, then absent, else in the given order."""
+    return sorted(findings, key=lambda finding: _ORDER.index(finding.presence))
 
 
 def label(finding: Finding) -> str:

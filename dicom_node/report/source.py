@@ -45,7 +45,8 @@ _IDENTITY: Final = frozenset(
 _IMAGE: Final = (
     "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID PatientID Modality Rows "
     "Columns FrameOfReferenceUID PixelSpacing ImagerPixelSpacing SliceThickness "
-    "SpacingBetweenSlices ImagePositionPatient ImageOrientationPatient PatientOrientation"
+    "SpacingBetweenSlices ImagePositionPatient ImageOrientationPatient PatientOrientation "
+    "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod"
 ).split()
 """What the second and later images of a series are asked for."""
 

@@ -13,12 +13,12 @@ from pydicom.uid import Comprehensive3DSRStorage
 from dicom_node import codes
 from dicom_node.domain import Heatmap, ObjectRef, StudyKind, TriageResult
 from dicom_node.errors import ReportError
-from dicom_node.report import naming, provenance, request, source
+from dicom_node.report import naming, provenance, request, source, stamp
 from dicom_node.report.evaluations import evaluations
 from dicom_node.report.items import concept
 from dicom_node.report.library import library
 from dicom_node.report.measurements import groups
-from dicom_node.report.provenance import MANUFACTURER, PRODUCT, VERSION, Station
+from dicom_node.report.provenance import Station
 
 SERIES_NUMBER: Final = 9001
 _REPORTED: Final = {
@@ -65,35 +65,23 @@ class SrWriter:
         self, result: TriageResult, images: Sequence[Dataset], at: datetime
     ) -> Comprehensive3DSR:
         reference = self.reference(result)
-        device = naming.device_uid(result.model)
         report = Comprehensive3DSR(
             evidence=images,
             content=_content(result, images, self.station),
             series_instance_uid=reference.series_instance_uid,
             series_number=SERIES_NUMBER,
+            series_description=stamp.series_description(),
             sop_instance_uid=reference.sop_instance_uid,
             instance_number=1,
-            manufacturer=MANUFACTURER,
-            manufacturer_model_name=PRODUCT,
-            software_versions=VERSION,
-            device_serial_number=self.station.serial,
-            series_description=f"AI {PRODUCT} {VERSION} (RESEARCH)",
             is_complete=True,
             is_final=False,
             is_verified=False,
-            content_qualification="RESEARCH",
-            content_date=at.date(),
-            content_time=at.time(),
             performed_procedure_codes=[concept(_PERFORMED[result.kind])],
             requested_procedures=request.references(images[0]),
             previous_versions=_predecessors(result),
-            contributing_equipment=[provenance.contributing(result, self.station, device, at)],
             specific_character_set=source.UTF8,
         )
-        report.InstanceCreationDate = report.ContentDate
-        report.InstanceCreationTime = report.ContentTime
-        if images[0].get("TimezoneOffsetFromUTC"):
-            report.TimezoneOffsetFromUTC = images[0].TimezoneOffsetFromUTC
+        stamp.stamp(report, result, self.station, images[0], at)
         return report
 
 
