@@ -1,0 +1,141 @@
+"""Values and a clock for tests of the ledger and of what reads it."""
+
+from datetime import UTC, datetime, timedelta
+
+from dicom_node import codes
+from dicom_node.domain import (
+    Box,
+    Claim,
+    Finding,
+    InstanceRef,
+    ModelIdentity,
+    ObjectRef,
+    Presence,
+    Priority,
+    Region,
+    RunRequest,
+    StudyKind,
+    StudyRef,
+    TriageResult,
+    Trigger,
+)
+from dicom_node.ledger import Ledger
+
+STUDY = "1.2.826.0.1.3680043.8.498.1"
+MODEL = ModelIdentity("cxr-mobilenet", "1.0.0", "ab" * 32)
+OTHER_MODEL = ModelIdentity("cxr-mobilenet", "2.0.0", "cd" * 32)
+PATIENT_NAME = "SECRET^PATIENT"
+PATIENT_ID = "SECRET-ID"
+_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+_SC = "1.2.840.10008.5.1.4.1.1.7"
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, seconds: float) -> None:
+        """Move on."""
+        self.time += timedelta(seconds=seconds)
+
+
+def viewer_url(study_instance_uid: str) -> str:
+    """Stand for Settings.viewer_url."""
+    return f"http://node/ohif/viewer?StudyInstanceUIDs={study_instance_uid}"
+
+
+def study(uid: str = STUDY) -> StudyRef:
+    return StudyRef(uid, "orthanc-id", PATIENT_ID, PATIENT_NAME, "ACC1", "Chest")
+
+
+def wish(
+    digest: str = "images-1",
+    *,
+    uid: str = STUDY,
+    model: ModelIdentity | None = MODEL,
+    trigger: Trigger = Trigger.STABLE,
+    force: bool = False,
+) -> RunRequest:
+    return RunRequest(
+        study_instance_uid=uid,
+        kind=StudyKind.CXR,
+        archive_digest=digest,
+        model=model,
+        policy_hash="policy-1",
+        patient_id=PATIENT_ID,
+        trigger=trigger,
+        actor="node",
+        force=force,
+    )
+
+
+def finding(
+    label: str = "covid19",
+    probability: float = 0.87,
+    presence: Presence = Presence.PRESENT,
+    threshold: float = 0.5,
+) -> Finding:
+    region = Region("1.2.3.4", Box(0.0, 0.5, 10.25, 20.0))
+    return Finding(label, codes.FINDINGS[label], probability, threshold, presence, region)
+
+
+def result(
+    uid: str = STUDY, identity: str = "identity-1", priority: Priority = Priority.STAT
+) -> TriageResult:
+    return TriageResult(
+        run_identity=identity,
+        study_instance_uid=uid,
+        kind=StudyKind.CXR,
+        model=MODEL,
+        policy_hash="policy-1",
+        findings=(finding(), finding("normal", 0.1, Presence.ABSENT)),
+        priority=priority,
+        priority_reason="covid19 present (87 %, threshold 50 %)",
+        evidence=(InstanceRef("1.2.3.4", "1.2.840.10008.5.1.4.1.1.1", "1.2.3"),),
+        completed_at=datetime(2026, 3, 1, 8, 0, 1, 234567, tzinfo=UTC),
+    )
+
+
+def objects(tag: str = "1") -> tuple[tuple[str, ObjectRef], ...]:
+    return (
+        ("sr", ObjectRef(_SR, f"2.25.{tag}1", f"2.25.{tag}9001")),
+        ("heatmap", ObjectRef(_SC, f"2.25.{tag}2", f"2.25.{tag}9004")),
+    )
+
+
+def start(ledger: Ledger, digest: str = "images-1", uid: str = STUDY) -> Claim:
+    """Record a study, ask for a run and claim it."""
+    ledger.studies.record(study(uid), "CR")
+    ticket = ledger.runs.request(wish(digest, uid=uid))
+    claim = ledger.runs.claim(ticket.run_id, "worker-1", 60)
+    assert claim is not None
+    return claim
+
+
+def finish(
+    ledger: Ledger,
+    claim: Claim,
+    identity: str = "identity-1",
+    priority: Priority = Priority.STAT,
+) -> None:
+    """Take a claimed run to REPORTED; its objects are named after the run's number."""
+    assert ledger.runs.identify(claim, identity, f"input of {identity}", MODEL)
+    ledger.runs.save_result(claim, result(claim.study_instance_uid, identity, priority))
+    ledger.runs.reported(claim, objects(str(claim.number)))
+
+
+def report(
+    ledger: Ledger,
+    digest: str = "images-1",
+    uid: str = STUDY,
+    priority: Priority = Priority.STAT,
+) -> Claim:
+    """Bring a study to REPORTED."""
+    claim = start(ledger, digest, uid)
+    finish(ledger, claim, f"identity of {digest}", priority)
+    return claim
