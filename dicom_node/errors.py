@@ -19,10 +19,11 @@
     │   └── InferenceFailed        the network raised
     ├── ReportError              a result object cannot be built
     ├── QueueUnavailable         * the broker does not answer
-    └── LedgerError
-        ├── LedgerUnavailable    * the database does not answer
-        ├── RunNotFound
-        └── LeaseLost              another worker owns this run now
+    ├── LedgerError
+    │   ├── LedgerUnavailable    * the database does not answer
+    │   ├── RunNotFound
+    │   └── LeaseLost              another worker owns this run now
+    └── UnforeseenError          a fault of the node itself, caught at an outer boundary
 
     (*) ``retryable``: the same call may succeed later.
 
@@ -134,3 +135,7 @@ class RunNotFound(LedgerError):
 
 class LeaseLost(LedgerError):
     """Another worker has taken this run over; the present one must stop."""
+
+
+class UnforeseenError(NodeError):
+    """A fault of the node itself that an outer boundary caught; the log tells where."""

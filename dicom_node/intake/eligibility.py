@@ -6,11 +6,8 @@ from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
 
-OWN_MANUFACTURER = "dicom-node"
-"""Equipment Manufacturer of everything that the node writes: no loop on own objects."""
-
 RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM", "ANN", "RTSTRUCT"})
-"""Documents and derived objects: they accompany a study and never make one readable."""
+"""Documents and derived objects, the node's own among them: they never make a study readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,7 @@ def modality(study: StudyRef) -> str:
 
 
 def _is_readable(series: SeriesRef, policy: Policy) -> bool:
-    return (
-        series.modality in policy.eligibility.modalities
-        and series.manufacturer != OWN_MANUFACTURER
-        and bool(series.instances)
-    )
+    return series.modality in policy.eligibility.modalities and bool(series.instances)
 
 
 def _nothing_to_read(study: StudyRef, policy: Policy) -> StudyRefused:

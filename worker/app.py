@@ -1,0 +1,54 @@
+"""The Celery application: two queues, ids only, late acknowledgement.
+
+``intake`` looks at studies and keeps the promises of the ledger; it never loads a model.
+``triage`` runs the models, one run at a time for each process.
+"""
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+from dicom_node import log, settings
+from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
+
+SWEEP_TASK = "dicom_node.sweep"
+_TIME_LIMIT_S = 900
+
+_settings = settings.load()
+
+app = Celery("dicom-node", broker=_settings.redis, include=["worker.tasks"])
+app.conf.update(
+    accept_content=["json"],
+    beat_schedule={
+        "sweep": {
+            "task": SWEEP_TASK,
+            "schedule": _settings.reconcile_s,
+            "options": {"queue": INTAKE_QUEUE, "expires": _settings.reconcile_s},
+        }
+    },
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options=TRANSPORT_OPTIONS,
+    enable_utc=True,
+    task_acks_late=True,
+    task_ignore_result=True,
+    task_reject_on_worker_lost=True,
+    task_serializer="json",
+    task_time_limit=_TIME_LIMIT_S,
+    worker_prefetch_multiplier=1,
+    # Loading and proving the models takes longer than Celery's four seconds.
+    worker_proc_alive_timeout=180.0,
+)
+
+
+@setup_logging.connect
+def _keep_our_logging(**_options: object) -> None:
+    """Stop Celery from logging task arguments and tracebacks in its own way."""
+    log.configure(_settings.log_level)
+
+
+@worker_process_init.connect
+def _warm_up(**_options: object) -> None:
+    """Load the models when a pool process starts, not when the first study waits."""
+    from worker import tasks  # noqa: PLC0415  # the tasks module imports this one
+
+    tasks.pipeline()

@@ -1,0 +1,221 @@
+"""Studies read straight from files: what ``analyze`` does between reading and printing."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from pydicom.dataset import Dataset
+
+from dicom_node import log, policy, settings, uids
+from dicom_node.domain import (
+    Failure,
+    FindingItem,
+    ObjectRef,
+    Presence,
+    Refusal,
+    RefusalCode,
+    RunState,
+    SeriesRef,
+    Stage,
+    StudyKind,
+    StudyRef,
+    TriageResult,
+    WorklistItem,
+)
+from dicom_node.errors import NodeError, StudyRefused
+from dicom_node.intake.eligibility import eligible, modality
+from dicom_node.pixels import folder
+from dicom_node.pixels.digest import pixel_digest
+from dicom_node.pixels.load import Loaded
+from dicom_node.policy import Policy
+from dicom_node.ports import ResultWriter, Runtime
+from dicom_node.report.encode import to_file
+from dicom_node.report.registry import writers
+from models import runtime as model_runtime
+from worker.reading import Reading, read
+
+_PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Warm models and result writers, and where the results go."""
+
+    runtime: Runtime
+    policy: Policy
+    writers: Sequence[ResultWriter]
+    output: Path | None
+
+    @classmethod
+    def open(cls, output: Path | None) -> Self:
+        """Load settings, policy and models; raises SettingsError, ModelError."""
+        chosen = settings.load()
+        log.configure(chosen.log_level)
+        rules = policy.load(chosen.policy)
+        runtime = model_runtime.load(chosen.device, rules.models)
+        return cls(runtime, rules, tuple(writers(chosen.ae_title).values()), output)
+
+    def analyze(
+        self, paths: Sequence[Path], modality_of_pictures: str | None
+    ) -> tuple[WorklistItem, ...]:
+        """Read every study among the files, each to a worklist item.
+
+        Raises StudyRefused where no file can be read at all.
+        """
+        found = folder.read(paths, modality_of_pictures)
+        if not found.loaded:
+            reasons = dict.fromkeys(one.refusal.reason for one in found.skipped)
+            raise StudyRefused(
+                RefusalCode.NO_ELIGIBLE_SERIES, " ".join(reasons) or "There are no files to read."
+            )
+        studies: defaultdict[str, list[Loaded]] = defaultdict(list)
+        for one in found.loaded:
+            studies[str(one.dataset.get("StudyInstanceUID", ""))].append(one)
+        return tuple(self._study(uid, loaded) for uid, loaded in studies.items())
+
+    def _study(self, uid: str, loaded: Sequence[Loaded]) -> WorklistItem:
+        study = _listed(uid, loaded)
+        blank = _blank(study, datetime.now(UTC))
+        stage = _Stage()
+        try:
+            chosen = eligible(study, self.policy)
+            wanted = {s.series_instance_uid for s in chosen.series}
+            readable = [one for one in loaded if one.ref.series_instance_uid in wanted]
+            reading = read(chosen.kind, readable, self.runtime, self.policy, stage.during)
+            with stage.during(Stage.REPORT):
+                result = self._result(study, chosen.kind, readable, reading)
+                report = self._write(result, reading, readable)
+        except StudyRefused as exc:
+            refusal = Refusal(RefusalCode(exc.code), exc.reason)
+            return replace(blank, state=RunState.REFUSED, refusal=refusal)
+        except NodeError as exc:
+            return replace(blank, state=RunState.FAILED, error=Failure(stage.now, str(exc)))
+        return _reported(blank, result, report)
+
+    def _result(
+        self, study: StudyRef, kind: StudyKind, loaded: Sequence[Loaded], reading: Reading
+    ) -> TriageResult:
+        digest = uids.unordered_digest(
+            (one.ref.sop_instance_uid, pixel_digest(one.dataset)) for one in loaded
+        )
+        model = reading.prediction.model
+        return TriageResult(
+            run_identity=uids.digest(
+                [study.study_instance_uid, digest, model.key, self.policy.hash]
+            ),
+            study_instance_uid=study.study_instance_uid,
+            kind=kind,
+            model=model,
+            policy_hash=self.policy.hash,
+            findings=reading.findings,
+            priority=reading.priority,
+            priority_reason=reading.priority_reason,
+            evidence=reading.evidence,
+            completed_at=datetime.now(UTC).replace(microsecond=0),
+            notes=reading.notes,
+            parameters=dict(reading.prediction.parameters),
+        )
+
+    def _write(
+        self, result: TriageResult, reading: Reading, loaded: Sequence[Loaded]
+    ) -> ObjectRef | None:
+        """Write each result object into the output folder; return the report's reference."""
+        if self.output is None:
+            return None
+        datasets: dict[str, Dataset] = {one.ref.sop_instance_uid: one.dataset for one in loaded}
+        sources = [datasets[ref.sop_instance_uid] for ref in result.evidence]
+        self.output.mkdir(parents=True, exist_ok=True)
+        for writer in self.writers:
+            content = to_file(writer.write(result, sources, reading.heatmaps))
+            uid = writer.reference(result).sop_instance_uid
+            (self.output / f"{writer.name}-{uid}.dcm").write_bytes(content)
+        return self.writers[0].reference(result)
+
+
+class _Stage:
+    """Remembers the stage, so that a failure can be told by it."""
+
+    def __init__(self) -> None:
+        self.now = Stage.FETCH
+
+    @contextmanager
+    def during(self, stage: Stage) -> Iterator[None]:
+        self.now = stage
+        yield
+
+
+def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
+    """List the study as an archive would."""
+    by_series: defaultdict[str, list[Loaded]] = defaultdict(list)
+    for one in loaded:
+        by_series[one.ref.series_instance_uid].append(one)
+    patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
+    header = loaded[0].dataset
+    return StudyRef(
+        study_instance_uid=uid,
+        orthanc_id="",
+        patient_id=patients[0],
+        patient_name=_text(header, "PatientName"),
+        accession_number=_text(header, "AccessionNumber"),
+        study_description=_text(header, "StudyDescription"),
+        series=tuple(
+            SeriesRef(
+                series_instance_uid=series_uid,
+                modality=_text(series[0].dataset, "Modality"),
+                orthanc_id="",
+                instances=tuple(one.ref for one in series),
+            )
+            for series_uid, series in by_series.items()
+        ),
+        other_patient_ids=tuple(patients[1:]),
+    )
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword) or "")
+
+
+def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:
+    return WorklistItem(
+        study_instance_uid=study.study_instance_uid,
+        accession_number=study.accession_number,
+        patient_id=study.patient_id,
+        patient_name=study.patient_name,
+        modality=modality(study),
+        study_description=study.study_description,
+        state=RunState.RECEIVED,
+        priority=None,
+        priority_reason=None,
+        findings=(),
+        model=None,
+        refusal=None,
+        error=None,
+        received_at=received_at,
+        reported_at=None,
+        wait_s=None,
+        assessment=None,
+        viewer_url="",
+        report=None,
+    )
+
+
+def _reported(blank: WorklistItem, result: TriageResult, report: ObjectRef | None) -> WorklistItem:
+    now = datetime.now(UTC)
+    return replace(
+        blank,
+        state=RunState.REPORTED,
+        priority=result.priority,
+        priority_reason=result.priority_reason,
+        findings=tuple(
+            FindingItem(f.label, f.code, f.probability, f.threshold, _PRESENT[f.presence])
+            for f in result.findings
+        ),
+        model=result.model,
+        reported_at=now,
+        wait_s=(now - blank.received_at).total_seconds() if blank.received_at else None,
+        report=report,
+    )

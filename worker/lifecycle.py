@@ -1,0 +1,148 @@
+"""What a worker process needs, built once when the process starts."""
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dicom_node import log, policy, settings
+from dicom_node.archive import destinations
+from dicom_node.archive.orthanc import OrthancArchive
+from dicom_node.domain import ServedModel, StudyKind
+from dicom_node.errors import ModelError, NodeError
+from dicom_node.intake.admission import Admission
+from dicom_node.intake.dispatch import Dispatcher
+from dicom_node.intake.reconcile import Reconcile
+from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.policy import Policy
+from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
+from dicom_node.report.registry import writers
+from dicom_node.settings import Settings
+from models import runtime as model_runtime
+from worker.pipeline import Outbox, Pipeline
+
+_SIGN_OF_LIFE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts that both kinds of worker share."""
+
+    settings: Settings
+    policy: Policy
+    archive: OrthancArchive
+    ledger: Ledger
+    destinations: Mapping[str, Destination]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the intake worker works with."""
+
+    node: Node
+    admission: Admission
+    reconcile: Reconcile
+
+
+def open_node() -> Node:
+    """Read the settings and open archive and ledger; raises SettingsError, LedgerError."""
+    chosen = settings.load()
+    log.configure(chosen.log_level)
+    return Node(
+        settings=chosen,
+        policy=policy.load(chosen.policy),
+        archive=OrthancArchive.connect(chosen),
+        ledger=open_ledger(chosen.database, chosen.viewer_url),
+        destinations=destinations.build(chosen),
+    )
+
+
+def open_intake() -> Intake:
+    """Build the intake worker's parts."""
+    node = open_node()
+    admission = Admission(
+        node.archive,
+        node.ledger.studies,
+        node.ledger.runs,
+        Dispatcher.connect(node.settings.redis),
+        node.policy,
+    )
+    return Intake(node, admission, Reconcile(node.archive, node.ledger.studies, admission))
+
+
+def open_pipeline() -> Pipeline:
+    """Build the pipeline with warm, verified models, and keep telling the ledger that it lives.
+
+    Models that cannot be trusted do not stop the worker: each run then FAILS with the reason,
+    in plain view, and the health check says why.
+    """
+    node = open_node()
+    runtime = _trusted_runtime(node)
+    return Pipeline(
+        archive=node.archive,
+        ledger=node.ledger,
+        runtime=runtime,
+        writers=tuple(writers(node.settings.ae_title).values()),
+        policy=node.policy,
+        outbox=Outbox(
+            Path(node.settings.root) / "outbox",
+            tuple((d.name, d.objects) for d in node.settings.destinations),
+        ),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+class BrokenRuntime:
+    """Stands where no trusted models could be loaded; every use raises the reason."""
+
+    def __init__(self, reason: ModelError) -> None:
+        self._reason = reason
+
+    def gate(self, kind: StudyKind) -> Gate:
+        """Raise why there is no gate."""
+        raise self._error(kind)
+
+    def classifier(self, kind: StudyKind) -> Classifier:
+        """Raise why there is no model."""
+        raise self._error(kind)
+
+    def _error(self, kind: StudyKind) -> ModelError:
+        return type(self._reason)(f"no trusted {kind} model: {self._reason}")
+
+
+def _trusted_runtime(node: Node) -> Runtime:
+    try:
+        runtime = model_runtime.load(node.settings.device, node.policy.models)
+    except ModelError as exc:
+        log.get().error("models.refused", error=str(exc))
+        broken = tuple(
+            replace(served, ready=False, message=str(exc))
+            for kind in node.policy.models
+            if (served := node.ledger.studies.served_model(kind)) is not None
+        )
+        _keep_publishing(node.ledger.studies, broken)
+        return BrokenRuntime(exc)
+    _keep_publishing(node.ledger.studies, runtime.served())
+    return runtime
+
+
+def _keep_publishing(studies: StudyBook, models: tuple[ServedModel, ...]) -> None:
+    """Publish the models now, and again while this process lives."""
+
+    def publish() -> None:
+        for model in models:
+            studies.publish(replace(model, seen_at=datetime.now(UTC)))
+
+    def repeat() -> None:
+        pause = threading.Event()
+        while not pause.wait(_SIGN_OF_LIFE_S):
+            try:
+                publish()
+            except NodeError as exc:  # the ledger is away: the next sign of life will tell
+                log.get().warning("worker.sign_of_life", error=str(exc))
+
+    publish()
+    threading.Thread(target=repeat, daemon=True, name="sign-of-life").start()

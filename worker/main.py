@@ -1,0 +1,14 @@
+"""The console script: the node's commands, with those that load models mounted beside."""
+
+from models.commands import app as models_app
+
+from dicom_node.cli.app import app
+from dicom_node.cli.app import main as run_cli
+from worker.analysis import analyze
+
+
+def main() -> None:
+    """Run ``dicom-node``."""
+    app.add_typer(models_app, name="models")
+    app.command()(analyze)
+    app()

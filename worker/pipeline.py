@@ -1,0 +1,296 @@
+"""The way of one run through the worker, as a story: claim, fetch, read, report, store, confirm."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from dicom_node import log, uids
+from dicom_node.domain import (
+    Claim,
+    Failure,
+    Heatmap,
+    InstanceRef,
+    ObjectRef,
+    Refusal,
+    RefusalCode,
+    Stage,
+    StudyRef,
+    TriageResult,
+)
+from dicom_node.errors import (
+    ArchiveUnavailable,
+    LeaseLost,
+    NodeError,
+    PatientIdentityChanged,
+    PixelError,
+    StudyNotFound,
+    StudyRefused,
+)
+from dicom_node.intake.eligibility import eligible
+from dicom_node.ledger import Ledger
+from dicom_node.pixels.digest import pixel_digest
+from dicom_node.pixels.load import Loaded, load, parse
+from dicom_node.policy import Policy
+from dicom_node.ports import Archive, ResultWriter, Runtime
+from dicom_node.report.encode import to_file
+from worker.reading import Reading, read
+
+_FETCHERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Where encoded results lie until every destination has them, and who gets which."""
+
+    folder: Path
+    destinations: tuple[tuple[str, frozenset[str]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything a run needs; one for each worker process."""
+
+    archive: Archive
+    ledger: Ledger
+    runtime: Runtime
+    writers: Sequence[ResultWriter]
+    policy: Policy
+    outbox: Outbox
+    worker: str
+
+    def claim(self, run_id: str) -> Claim | None:
+        """Take the run; None where another worker owns it or it has ended.
+
+        Delivery is at least once, results are exactly once.
+        """
+        return self.ledger.runs.claim(run_id, self.worker, self.policy.lease.seconds)
+
+    def give_up(self, claim: Claim, stage: Stage, error: NodeError) -> None:
+        """End the attempt FAILED, or QUEUED again where the error may pass."""
+        retry = self.policy.retry
+        again = error.retryable and claim.attempt < retry.attempts
+        delay = timedelta(seconds=retry.delay_s(claim.attempt))
+        retry_at = datetime.now(UTC) + delay if again else None
+        self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at)
+        _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
+
+
+class Attempt:
+    """One worker's attempt at one run."""
+
+    def __init__(self, pipeline: Pipeline, claim: Claim) -> None:
+        self.stage = Stage.CLAIM
+        self._node = pipeline
+        self._claim = claim
+        self._unread: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt."""
+        node, claim = self._node, self._claim
+        try:
+            with self._kept_alive():
+                self._read_and_report()
+        except StudyRefused as exc:
+            node.ledger.runs.refused(claim, Refusal(RefusalCode(exc.code), exc.reason))
+            _log("run.refused", claim, code=exc.code)
+        except LeaseLost as exc:
+            _log("run.lease_lost", claim, error=str(exc))
+        except NodeError as exc:
+            node.give_up(claim, self.stage, exc)
+
+    def _read_and_report(self) -> None:
+        """Read the study and leave its report in the archive."""
+        node, claim = self._node, self._claim
+        with self._during(Stage.FETCH):
+            study = node.archive.study(claim.study_instance_uid)
+            loaded = self._fetch(study)
+        model = node.runtime.classifier(claim.kind).identity
+        input_digest = uids.unordered_digest(
+            (one.ref.sop_instance_uid, pixel_digest(one.dataset)) for one in loaded
+        )
+        identity = self._identity(input_digest, model.key)
+        if not node.ledger.runs.identify(claim, identity, input_digest, model):
+            _log("run.duplicate", claim)
+            return
+        reading = read(claim.kind, loaded, node.runtime, node.policy, self._during)
+        with self._during(Stage.RECORD):
+            result = self._recorded(identity, reading)
+        with self._during(Stage.REPORT):
+            sources = self._sources_now(study, loaded, result.evidence)
+            files = self._encode(result, sources, reading.heatmaps)
+        self._store(files)
+        node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
+        _log("run.reported", claim, priority=result.priority.value)
+
+    @contextmanager
+    def _kept_alive(self) -> Iterator[None]:
+        """Prolong the lease while the attempt lasts, so that only a dead worker loses it."""
+        done = threading.Event()
+        lease_s = self._node.policy.lease.seconds
+
+        def prolong() -> None:
+            while not done.wait(lease_s / 3):
+                try:
+                    self._node.ledger.runs.renew(self._claim, lease_s)
+                except NodeError as exc:  # the attempt itself meets LeaseLost at its next step
+                    _log("run.renew_failed", self._claim, error=str(exc))
+
+        keeper = threading.Thread(target=prolong, daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+    @contextmanager
+    def _during(self, stage: Stage) -> Iterator[None]:
+        self.stage = stage
+        yield
+        self._node.ledger.runs.mark(self._claim, stage)
+
+    def _fetch(self, study: StudyRef) -> list[Loaded]:
+        """Fetch the eligible instances, several at a time."""
+        chosen = eligible(study, self._node.policy)
+        refs = [ref for series in chosen.series for ref in series.instances]
+        limit = self._node.policy.limits.ct_max_slices
+        if len(refs) > limit:
+            raise StudyRefused(
+                RefusalCode.IMAGE_TOO_LARGE,
+                f"The study holds {len(refs)} images; this node reads at most {limit}.",
+            )
+        with ThreadPoolExecutor(_FETCHERS) as pool:
+            return self._parsed(refs, pool.map(self._get, refs))
+
+    def _parsed(self, refs: Sequence[InstanceRef], files: Iterable[bytes]) -> list[Loaded]:
+        """Parse what can be parsed and note the rest; raise the refusal where nothing can."""
+        loaded: list[Loaded] = []
+        refused: list[PixelError] = []
+        for ref, content in zip(refs, files, strict=True):
+            try:
+                loaded.append(_load(ref, content))
+            except PixelError as exc:
+                refused.append(exc)
+        if refused and not loaded:
+            raise refused[0]
+        self._unread = tuple(dict.fromkeys(f"Not read: {exc.reason}" for exc in refused))
+        return loaded
+
+    def _get(self, ref: InstanceRef) -> bytes:
+        return self._node.archive.instance(ref)
+
+    def _identity(self, input_digest: str, model_key: str) -> str:
+        claim = self._claim
+        parts = [claim.study_instance_uid, input_digest, model_key, self._node.policy.hash]
+        if claim.forced:  # asked for again although nothing changed: a report of its own
+            parts.append(f"run {claim.number}")
+        return uids.digest(parts)
+
+    def _recorded(self, identity: str, reading: Reading) -> TriageResult:
+        """Persist the result, or return the one that an earlier attempt persisted.
+
+        Objects with the same UIDs must have the same content, whatever a second inference
+        on another device would say.
+        """
+        runs, claim = self._node.ledger.runs, self._claim
+        earlier = runs.result(claim.run_id)
+        if earlier is not None and earlier.run_identity == identity:
+            return earlier
+        result = TriageResult(
+            run_identity=identity,
+            study_instance_uid=claim.study_instance_uid,
+            kind=claim.kind,
+            model=reading.prediction.model,
+            policy_hash=self._node.policy.hash,
+            findings=reading.findings,
+            priority=reading.priority,
+            priority_reason=reading.priority_reason,
+            evidence=reading.evidence,
+            completed_at=datetime.now(UTC).replace(microsecond=0),
+            notes=reading.notes + self._unread,
+            parameters=dict(reading.prediction.parameters),
+            predecessor=runs.predecessor(claim),
+        )
+        runs.save_result(claim, result)
+        return result
+
+    def _sources_now(
+        self, before: StudyRef, loaded: Sequence[Loaded], evidence: Sequence[InstanceRef]
+    ) -> list[Dataset]:
+        """Return the evidence as the archive holds it now: corrected demographics count.
+
+        Raises PatientIdentityChanged where the study is another patient's by now, and
+        StudyNotFound where an image that was read is gone.
+        """
+        study = self._node.archive.study(before.study_instance_uid)
+        if study.other_patient_ids or study.patient_id != self._claim.patient_id:
+            raise PatientIdentityChanged(
+                f"study {before.study_instance_uid} changed patients while it was read; check the "
+                "identity in the PACS, then run again"
+            )
+        held = {i.sop_instance_uid: i for s in study.series for i in s.instances}
+        known = {(one.ref.sop_instance_uid, one.ref.revision): one.dataset for one in loaded}
+        sources = []
+        for ref in evidence:
+            now = held.get(ref.sop_instance_uid)
+            if now is None:
+                raise StudyNotFound(
+                    f"instance {ref.sop_instance_uid} was deleted while it was read"
+                )
+            dataset = known.get((now.sop_instance_uid, now.revision))
+            sources.append(parse(self._get(now)) if dataset is None else dataset)
+        return sources
+
+    def _encode(
+        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
+    ) -> list[tuple[str, ObjectRef, bytes]]:
+        return [
+            (w.name, w.reference(result), to_file(w.write(result, sources, heatmaps)))
+            for w in self._node.writers
+        ]
+
+    def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:
+        """Store, read back, and plan the deliveries, in this order."""
+        with self._during(Stage.STORE):
+            for _, _, content in files:
+                self._node.archive.store(content)
+        with self._during(Stage.CONFIRM):
+            for name, ref, _ in files:
+                if not self._node.archive.holds(ref):
+                    raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
+        for name, ref, content in files:
+            self._plan(name, ref, content)
+
+    def _plan(self, name: str, ref: ObjectRef, content: bytes) -> None:
+        wanted = [d for d, objects in self._node.outbox.destinations if name in objects]
+        if not wanted:
+            return
+        file = self._node.outbox.folder / f"{ref.sop_instance_uid}.dcm"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        for destination in wanted:
+            self._node.ledger.deliveries.plan(
+                self._claim.run_id, destination, ref.sop_instance_uid, str(file)
+            )
+
+
+def _load(ref: InstanceRef, content: bytes) -> Loaded:
+    """Parse one file; the archive's listing does not tell the SOP class."""
+    one = load(ref, content)
+    return replace(one, ref=replace(ref, sop_class_uid=str(one.dataset.get("SOPClassUID", ""))))
+
+
+def _log(event: str, claim: Claim, **fields: str) -> None:
+    log.get().info(
+        event,
+        study_uid=claim.study_instance_uid,
+        run_id=claim.run_id,
+        attempt=claim.attempt,
+        **fields,
+    )

@@ -1,0 +1,94 @@
+"""The tasks: thin shells around intake and pipeline, and one of the two outer boundaries."""
+
+import threading
+import traceback
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from dicom_node import log
+from dicom_node.domain import Trigger
+from dicom_node.errors import NodeError, StudyNotFound, UnforeseenError
+from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
+from worker.app import SWEEP_TASK, app
+from worker.deliveries import deliver_due
+from worker.lifecycle import Intake, open_intake, open_pipeline
+from worker.pipeline import Attempt, Pipeline
+
+_sweeping = threading.Lock()
+
+
+@cache
+def intake() -> Intake:
+    """Return this process's intake, built at its first use."""
+    return open_intake()
+
+
+@cache
+def pipeline() -> Pipeline:
+    """Return this process's pipeline, built when the process starts."""
+    return open_pipeline()
+
+
+@app.task(name=CONSIDER_TASK)
+def consider(level: str, identifier: str, trigger: str) -> None:
+    """Look at a study that a trigger spoke of."""
+    parts = intake()
+    try:
+        parts.admission.consider(_study_uid(parts, Level(level), identifier), Trigger(trigger))
+    except StudyNotFound:
+        log.get().info("study.gone", orthanc_id=identifier)
+    except NodeError as exc:  # the sweep looks again: the archive's change log names the study
+        log.get().warning("consider.postponed", orthanc_id=identifier, error=str(exc))
+
+
+@app.task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Catch up with the archive, the ledger and the destinations; one sweep at a time."""
+    if not _sweeping.acquire(blocking=False):
+        return
+    try:
+        parts = intake()
+        _attempt("reconcile", parts.reconcile.run)
+        _attempt("deliveries", lambda: _deliver(parts))
+    finally:
+        _sweeping.release()
+
+
+@app.task(name=RUN_TASK)
+def run(run_id: str) -> None:
+    """Take one run to its end; an error that nobody foresaw ends it FAILED, in plain view."""
+    worker = pipeline()
+    claim = worker.claim(run_id)
+    if claim is None:
+        return
+    attempt = Attempt(worker, claim)
+    try:
+        attempt.run()
+    except Exception as exc:  # noqa: BLE001  # the outer boundary: no run may stay RUNNING
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        reason = f"{type(exc).__name__} at {Path(where.filename).name}:{where.lineno}"
+        log.get().error("run.unforeseen", run_id=run_id, stage=attempt.stage.value, error=reason)
+        worker.give_up(claim, attempt.stage, UnforeseenError(f"the worker met {reason}"))
+
+
+def _deliver(parts: Intake) -> None:
+    node = parts.node
+    deliver_due(node.ledger.deliveries, node.destinations, node.policy.retry)
+
+
+def _attempt(what: str, step: Callable[[], None]) -> None:
+    """Take one step of the sweep; the next sweep takes it again where it failed."""
+    try:
+        step()
+    except NodeError as exc:
+        log.get().warning("sweep.postponed", task=what, error=str(exc))
+
+
+def _study_uid(parts: Intake, level: Level, identifier: str) -> str:
+    archive = parts.node.archive
+    if level is Level.ORTHANC_STUDY:
+        return archive.study_uid(identifier)
+    if level is Level.ORTHANC_SERIES:
+        return archive.study_uid_of_series(identifier)
+    return identifier
