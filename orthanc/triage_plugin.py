@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
-import orthanc
 
+import orthanc
 from dicom_node import log, settings
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
@@ -50,12 +50,13 @@ def on_change(change: int, _level: int, resource: str) -> None:
         log.get().warning("plugin.dispatch_failed", orthanc_id=resource, error=type(exc).__name__)
 
 
-def forward(output: Any, uri: str, **request: Any) -> None:
+def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # noqa: ANN401
     """Pass a request on to the API process, and its answer back."""
+    path = uri + "/" if uri in {"/ai", "/ohif"} else uri  # Orthanc strips the last slash
     try:
         answer = _API.request(
             request["method"],
-            quote(uri, safe="/"),
+            quote(path, safe="/"),
             params=[(k, unquote(v.replace("+", " "))) for k, v in request.get("get", {}).items()],
             headers=_headers(request.get("headers", {})),
             content=request.get("body", b""),
@@ -94,7 +95,7 @@ def _user(authorization: str) -> str:
         return "anonymous"
 
 
-def _answer(output: Any, status: int, kind: str, body: bytes) -> None:
+def _answer(output: "orthanc.RestOutput", status: int, kind: str, body: bytes) -> None:
     """Answer with any status; Orthanc takes bytes for 200 alone, text and its length else."""
     if status == httpx.codes.OK:
         output.AnswerBuffer(body, kind)

@@ -3,7 +3,6 @@
 from models.commands import app as models_app
 
 from dicom_node.cli.app import app
-from dicom_node.cli.app import main as run_cli
 from worker.analysis import analyze
 
 
