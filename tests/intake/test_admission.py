@@ -1,0 +1,174 @@
+"""Admission and reconcile on a real ledger: nothing lost, nothing twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dicom_node import policy
+from dicom_node.domain import RunState, StudyRef, Trigger
+from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
+from dicom_node.intake.admission import Admission
+from dicom_node.intake.reconcile import CURSOR, Reconcile
+from dicom_node.ledger import Ledger, open_ledger
+from tests.listings import ListedArchive, ListedQueue, series, study
+
+POLICY = policy.load()
+
+
+@dataclass
+class Desk:
+    archive: ListedArchive
+    queue: ListedQueue
+    ledger: Ledger
+    admission: Admission
+    reconcile: Reconcile
+
+    def state(self, subject: StudyRef) -> RunState:
+        detail = self.ledger.queries.detail(subject.study_instance_uid)
+        assert detail is not None
+        return detail.item.state
+
+    def consider(self, subject: StudyRef) -> None:
+        self.admission.consider(subject.study_instance_uid, Trigger.STABLE)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
+    archive, queue = ListedArchive(), ListedQueue()
+    admission = Admission(archive, ledger.studies, ledger.runs, queue, POLICY)
+    yield Desk(archive, queue, ledger, admission, Reconcile(archive, ledger.studies, admission))
+    ledger.close()
+
+
+def film(name: str = "film", *, quiet_s: float = 3600) -> StudyRef:
+    return study([series(name, "CR", quiet_s=quiet_s)], name=name)
+
+
+def test_consider_complete_film_is_queued_once_however_often_it_is_seen(desk: Desk) -> None:
+    subject = film()
+    desk.archive.put(subject)
+    for _ in range(3):
+        desk.consider(subject)
+    assert desk.state(subject) is RunState.QUEUED
+    assert len({run_id for run_id, _ in desk.queue.given}) == 1
+
+
+def test_consider_fresh_film_has_its_row_at_once_and_waits(desk: Desk) -> None:
+    subject = film(quiet_s=-5)
+    desk.archive.put(subject)
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.RECEIVED
+    assert not desk.queue.given
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    assert list(desk.ledger.studies.due(later)) == [subject.study_instance_uid]
+
+
+def test_consider_queue_down_keeps_the_run_for_the_sweep(desk: Desk) -> None:
+    subject = film()
+    desk.archive.put(subject)
+    desk.queue.down = True
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.QUEUED
+    desk.queue.down = False
+    desk.reconcile.run()
+    assert len(desk.queue.given) == 1
+
+
+def test_consider_other_modality_is_refused_in_plain_view(desk: Desk) -> None:
+    subject = study([series("brain", "MR")])
+    desk.archive.put(subject)
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.REFUSED
+
+
+def test_consider_images_after_a_lone_report_are_read(desk: Desk) -> None:
+    report = series("report", "SR")
+    desk.archive.put(study([report], name="mixed"))
+    subject = study([report, series("film", "CR")], name="mixed")
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.REFUSED
+    desk.archive.put(subject)
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.QUEUED
+
+
+def test_consider_deleted_study_ends_failed_not_waiting(desk: Desk) -> None:
+    subject = film(quiet_s=-5)
+    desk.archive.put(subject)
+    desk.consider(subject)
+    desk.archive.delete(subject)
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.FAILED
+
+
+def test_consider_study_that_nobody_knows_leaves_no_row(desk: Desk) -> None:
+    with pytest.raises(LedgerError):
+        desk.admission.consider("1.2.3", Trigger.STABLE)
+    assert desk.ledger.queries.detail("1.2.3") is None
+
+
+def test_admit_unknown_study_is_not_found(desk: Desk) -> None:
+    with pytest.raises(StudyNotFound):
+        desk.admission.admit("1.2.3", trigger=Trigger.VIEWER, actor="reader")
+
+
+def test_admit_incomplete_study_is_queued_because_a_person_asked(desk: Desk) -> None:
+    subject = film(quiet_s=-5)
+    desk.archive.put(subject)
+    ticket = desk.admission.admit(
+        subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader"
+    )
+    assert ticket.created
+    assert desk.queue.given == [(ticket.run_id, Trigger.VIEWER)]
+
+
+def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
+    subject = film()
+    desk.archive.put(subject)
+    desk.queue.down = True
+    with pytest.raises(QueueUnavailable):
+        desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
+    assert desk.state(subject) is RunState.QUEUED
+
+
+def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
+    subject = study([series("film", "CR")], other_patient_ids=("P2",))
+    desk.archive.put(subject)
+    with pytest.raises(StudyRefused):
+        desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
+    assert desk.state(subject) is RunState.REFUSED
+
+
+def test_reconcile_finds_what_the_trigger_missed_and_moves_its_cursor(desk: Desk) -> None:
+    subjects = [film(f"film{i}") for i in range(3)]
+    for subject in subjects:
+        desk.archive.put(subject, "NewStudy", "StableStudy")
+    desk.reconcile.run()
+    assert all(desk.state(s) is RunState.QUEUED for s in subjects)
+    assert desk.ledger.studies.cursor(CURSOR) == len(desk.archive.log)
+
+
+def test_reconcile_wiped_archive_begins_again(desk: Desk) -> None:
+    desk.ledger.studies.move_cursor(CURSOR, 1_000)
+    subject = film()
+    desk.archive.put(subject, "StableStudy")
+    desk.reconcile.run()
+    assert desk.state(subject) is RunState.QUEUED
+
+
+def test_reconcile_deleted_study_in_the_log_is_passed_over(desk: Desk) -> None:
+    gone, kept = film("gone"), film("kept")
+    desk.archive.put(gone, "StableStudy")
+    desk.archive.put(kept, "StableStudy")
+    desk.archive.delete(gone)
+    desk.reconcile.run()
+    assert desk.state(kept) is RunState.QUEUED
+
+
+def test_reconcile_empty_archive_ends(desk: Desk) -> None:
+    desk.reconcile.run()
+    assert desk.ledger.studies.cursor(CURSOR) == 0

@@ -1,0 +1,132 @@
+"""Studies as an archive lists them, and an archive that lists them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from dicom_node import uids
+from dicom_node.domain import (
+    Change,
+    Changes,
+    InstanceRef,
+    ObjectRef,
+    SeriesRef,
+    StudyRef,
+    Trigger,
+)
+from dicom_node.errors import QueueUnavailable, StudyNotFound
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def series(
+    name: str,
+    modality: str,
+    *,
+    slices: int = 1,
+    positions_mm: Sequence[float] = (),
+    quiet_s: float = 86_400,
+) -> SeriesRef:
+    """Return a series of ``slices`` instances whose last one came ``quiet_s`` ago."""
+    uid = uids.derive("test", "series", name)
+    return SeriesRef(
+        series_instance_uid=uid,
+        modality=modality,
+        orthanc_id=f"orthanc-series-{name}",
+        instances=tuple(
+            InstanceRef(
+                uids.derive(uid, str(i)), "", uid, f"orthanc-{name}-{i}", f"file-{name}-{i}"
+            )
+            for i in range(slices)
+        ),
+        last_update=datetime.now(UTC) - timedelta(seconds=quiet_s),
+        positions_mm=tuple(positions_mm),
+    )
+
+
+def study(
+    listed: Sequence[SeriesRef], *, name: str = "study", other_patient_ids: tuple[str, ...] = ()
+) -> StudyRef:
+    """Return a study of these series."""
+    return StudyRef(
+        study_instance_uid=uids.derive("test", "study", name),
+        orthanc_id=f"orthanc-study-{name}",
+        patient_id="P1",
+        patient_name="Test^Patient",
+        accession_number="A1",
+        study_description="Chest",
+        series=tuple(listed),
+        other_patient_ids=other_patient_ids,
+    )
+
+
+@dataclass
+class ListedArchive:
+    """An archive that lists studies and keeps a change log; it holds no pixels."""
+
+    studies: dict[str, StudyRef] = field(default_factory=dict)
+    log: list[Change] = field(default_factory=list)
+
+    def put(self, listed: StudyRef, *kinds: str) -> None:
+        """List a study, and write the changes down."""
+        self.studies[listed.study_instance_uid] = listed
+        for kind in kinds:
+            self.log.append(Change(len(self.log) + 1, kind, listed.orthanc_id))
+
+    def delete(self, listed: StudyRef) -> None:
+        """Forget a study."""
+        del self.studies[listed.study_instance_uid]
+
+    def study(self, study_instance_uid: str) -> StudyRef:
+        """Return a listed study."""
+        try:
+            return replace(self.studies[study_instance_uid])
+        except KeyError:
+            raise StudyNotFound(f"study {study_instance_uid} is not in the archive") from None
+
+    def study_uid(self, orthanc_study_id: str) -> str:
+        """Find a study by its archive id."""
+        for listed in self.studies.values():
+            if listed.orthanc_id == orthanc_study_id:
+                return listed.study_instance_uid
+        raise StudyNotFound(f"{orthanc_study_id} is not in the archive")
+
+    def study_uid_of_series(self, orthanc_series_id: str) -> str:
+        """Find a study by the archive id of one of its series."""
+        for listed in self.studies.values():
+            if any(s.orthanc_id == orthanc_series_id for s in listed.series):
+                return listed.study_instance_uid
+        raise StudyNotFound(f"{orthanc_series_id} is not in the archive")
+
+    def changes(self, since: int, limit: int = 500) -> Changes:
+        """Return a page of the change log, as Orthanc 1.10.1 pages it."""
+        page = tuple(c for c in self.log if c.sequence > since)[:limit]
+        last = page[-1].sequence if page else len(self.log)
+        return Changes(page, last, last == len(self.log))
+
+    def instance(self, ref: InstanceRef) -> bytes:
+        """Hold no pixels."""
+        raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
+
+    def store(self, dicom_file: bytes) -> None:
+        """Take nothing."""
+        raise NotADirectoryError(len(dicom_file))
+
+    def holds(self, ref: ObjectRef) -> bool:
+        """Hold nothing."""
+        del ref
+        return False
+
+
+@dataclass
+class ListedQueue:
+    """A queue that remembers what it was given, and can be down."""
+
+    down: bool = False
+    given: list[tuple[str, Trigger]] = field(default_factory=list)
+
+    def enqueue(self, run_id: str, trigger: Trigger) -> None:
+        """Take a run, or be down."""
+        if self.down:
+            raise QueueUnavailable("the queue is down")
+        self.given.append((run_id, trigger))
