@@ -65,7 +65,7 @@ class HeatmapWriter:
             ) from exc
         return picture
 
-    def _picture(self, result: TriageResult, header: Dataset, at: datetime) -> Dataset:
+    def _picture(self, result: TriageResult, header: Dataset, at: datetime) -> hd.SOPClass:
         reference = self.reference(result)
         picture = hd.SOPClass(
             study_instance_uid=result.study_instance_uid,
@@ -77,10 +77,8 @@ class HeatmapWriter:
             instance_number=1,
             modality="OT",
             transfer_syntax_uid=ExplicitVRLittleEndian,
-            patient_birth_date=header.PatientBirthDate or None,
             specific_character_set=source.UTF8,
         )
-        picture.copy_patient_and_study_information(header)
         stamp.stamp(picture, result, self.station, header, at)
         picture.DateOfSecondaryCapture = picture.ContentDate
         picture.TimeOfSecondaryCapture = picture.ContentTime

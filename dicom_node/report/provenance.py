@@ -12,6 +12,7 @@ from highdicom.sr import (
     ObservationContext,
     ObserverContext,
 )
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dcm
 
 from dicom_node import codes
@@ -63,6 +64,13 @@ def observer(result: TriageResult, station: Station, device_uid: str) -> Observa
             ),
         )
     )
+
+
+def acquisition(header: Dataset) -> list[ContributingEquipment]:
+    """Return the scanner as Contributing Equipment; none where the source does not name it."""
+    if not header.get("Manufacturer"):
+        return []
+    return [ContributingEquipment.for_image_acquisition(header)]
 
 
 def contributing(

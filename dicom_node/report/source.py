@@ -1,5 +1,6 @@
 """Source headers as result objects need them: complete, valid, UTF-8, without pixels."""
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,6 +21,9 @@ from dicom_node.errors import ReportError
 
 UTF8: Final = "ISO_IR 192"
 
+_OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
+"""Timezone Offset From UTC (PS3.3 C.12.1.1.8)."""
+
 _HIGHEST_GROUP: Final = 0x0040
 """Patient, study, series, acquisition and request attributes all lie below."""
 
@@ -29,6 +33,8 @@ _TEXT_VR: Final = frozenset(
     {VR.AE, VR.AS, VR.CS, VR.DA, VR.DS, VR.DT, VR.IS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.TM}
     | {VR.UC, VR.UI, VR.UR, VR.UT}
 )
+
+_NAME: Final = BaseTag(0x00100010)
 
 _EMPTY_WHEN_MISSING: Final = (
     "PatientID PatientName PatientBirthDate PatientSex StudyID StudyDate StudyTime "
@@ -77,16 +83,21 @@ def headers(result: TriageResult, sources: Sequence[Dataset]) -> tuple[Dataset, 
     return (first, *rest)
 
 
+def without_name(header: Dataset) -> Dataset:
+    """Return a copy with an empty name: highdicom prints names that it finds unusual."""
+    nameless = Dataset()
+    nameless.update({element.tag: element for element in header if element.tag != _NAME})
+    nameless.PatientName = None
+    return nameless
+
+
 def local_time(at: datetime, header: Dataset) -> datetime:
     """Return ``at`` in the zone that the source states (0008,0201), else in UTC."""
     offset = str(header.get("TimezoneOffsetFromUTC", ""))
     if not offset:
         return at.astimezone(UTC)
-    sign = -1 if offset.startswith("-") else 1
-    digits = offset.lstrip("+-")
-    return at.astimezone(
-        timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:4])))
-    )
+    minutes = 60 * int(offset[1:3]) + int(offset[3:5])
+    return at.astimezone(timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes)))
 
 
 def _same_study(result: TriageResult, images: Sequence[Dataset]) -> None:
@@ -104,6 +115,8 @@ def _complete(source: Dataset) -> Dataset:
             setattr(header, keyword, None)
     if header.PatientSex not in {"M", "F", "O", "", None}:
         header.PatientSex = None
+    if not _OFFSET.fullmatch(str(header.get("TimezoneOffsetFromUTC", "+0000"))):
+        del header.TimezoneOffsetFromUTC
     return header
 
 

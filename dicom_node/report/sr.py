@@ -66,7 +66,7 @@ class SrWriter:
     ) -> Comprehensive3DSR:
         reference = self.reference(result)
         report = Comprehensive3DSR(
-            evidence=images,
+            evidence=[source.without_name(images[0]), *images[1:]],
             content=_content(result, images, self.station),
             series_instance_uid=reference.series_instance_uid,
             series_number=SERIES_NUMBER,

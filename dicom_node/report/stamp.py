@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
+import highdicom as hd
 from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, TM
 
 from dicom_node.domain import TriageResult
 from dicom_node.report import naming, provenance
@@ -15,25 +17,28 @@ def series_description(kind: str = "") -> str:
 
 
 def stamp(
-    target: Dataset, result: TriageResult, station: Station, header: Dataset, at: datetime
+    target: hd.SOPClass, result: TriageResult, station: Station, header: Dataset, at: datetime
 ) -> None:
-    """Set equipment, times and qualification of ``target``.
+    """Set patient, study, equipment, times and qualification of ``target``.
 
-    Equipment is this node, never the scanner (PS3.3 C.7.5.1); the model joins the Contributing
-    Equipment. ``at`` is when the result was completed, in the zone of ``header``: no attribute
-    tells when the object was encoded, so that encoding it twice gives the same bytes.
+    Patient and study are copied from ``header`` as they stand. Equipment is this node, never the
+    scanner (PS3.3 C.7.5.1); the model joins the Contributing Equipment. ``at`` is when the
+    result was completed, in the zone of ``header``: no attribute tells when the object was
+    encoded, so that encoding it twice gives the same bytes.
     """
+    target.copy_patient_and_study_information(header)
     target.Manufacturer = MANUFACTURER
     target.ManufacturerModelName = PRODUCT
     target.DeviceSerialNumber = station.serial
     target.SoftwareVersions = VERSION
     target.ContentQualification = "RESEARCH"
-    target.InstanceCreationDate = target.ContentDate = f"{at:%Y%m%d}"
-    target.InstanceCreationTime = target.ContentTime = f"{at:%H%M%S.%f}"
+    target.InstanceCreationDate = target.ContentDate = DA(at.date())
+    target.InstanceCreationTime = target.ContentTime = TM(at.time())
     if header.get("TimezoneOffsetFromUTC"):
         target.TimezoneOffsetFromUTC = header.TimezoneOffsetFromUTC
     device = naming.device_uid(result.model)
+    # replaces highdicom's own items, one of which holds the time of writing
     target.ContributingEquipmentSequence = [
-        *target.get("ContributingEquipmentSequence", []),
+        *provenance.acquisition(header),
         provenance.contributing(result, station, device, at),
     ]
