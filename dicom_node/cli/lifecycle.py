@@ -12,7 +12,7 @@ from dicom_node import policy
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.edge import Exit
 from dicom_node.errors import NodeError
-from dicom_node.ledger.migrate import upgrade
+from dicom_node.ledger import migrate
 from dicom_node.settings import Settings, load
 from dicom_node.supervision import health, lifecycle
 from dicom_node.supervision.home import Layout
@@ -25,15 +25,13 @@ def up(*, detach: bool, wait_s: float) -> None:
     settings = load()
     policy.load(settings.policy)
     if lifecycle.is_running(settings):
-        out.print(f"already running in {settings.root}")
-    elif not detach:
-        configuration = lifecycle.prepare(settings)
-        upgrade(settings.database)
-        _print_addresses(settings)
-        lifecycle.start_in_foreground(configuration)
+        out.print(f"already running in {settings.root}", soft_wrap=True)
     else:
         configuration = lifecycle.prepare(settings)
-        upgrade(settings.database)
+        migrate(settings.database)
+        if not detach:
+            _print_addresses(settings)
+            lifecycle.start_in_foreground(configuration)
         lifecycle.start_detached(configuration)
     if wait_s > 0:
         wait_ready(settings, wait_s)

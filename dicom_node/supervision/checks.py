@@ -1,0 +1,169 @@
+"""What the node needs of the machine, checked before anybody wonders."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dicom_node import policy
+from dicom_node.errors import NodeError, SettingsError
+from dicom_node.settings import Settings
+from dicom_node.supervision import listeners
+from dicom_node.supervision.home import Layout
+from dicom_node.supervision.lifecycle import is_running
+from dicom_node.supervision.programs import CHECKOUT, ORTHANC_FILE, PLUGIN_FILE, tool
+
+_OLDEST_PYTHON = (3, 11)
+_PLUGINS = Path("/usr/share/orthanc/plugins")
+_LEAST_FREE_BYTES = 1 << 30
+_TOOL_TIMEOUT_S = 20
+
+
+class Outcome(StrEnum):
+    """How a check went; a warning does not stop the node."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check with what was found and, unless it is fine, what to do."""
+
+    name: str
+    outcome: Outcome
+    found: str
+    advice: str = ""
+
+
+def run(settings: Settings) -> tuple[Check, ...]:
+    """Run every check; none of them changes anything or raises."""
+    return tuple(check for checks in _CHECKS for check in checks(settings))
+
+
+def _result(name: str, fine: bool, found: str, advice: str) -> Check:
+    if fine:
+        return Check(name, Outcome.OK, found)
+    return Check(name, Outcome.FAILED, found, advice)
+
+
+def _python(_: Settings) -> Iterator[Check]:
+    version = sys.version_info[:2]
+    found = ".".join(map(str, sys.version_info[:3]))
+    advice = "use Debian 12 or Ubuntu 24.04 or later, then run script/setup"
+    yield _result("python", version >= _OLDEST_PYTHON, found, advice)
+    embedded = f"libpython{version[0]}.{version[1]}.so"
+    library = _PLUGINS / "libOrthancPython.so"
+    linked = _output("ldd", str(library)) if library.exists() else "plugin missing"
+    same = embedded in linked
+    yield _result(
+        "python in Orthanc",
+        same,
+        f"the same {version[0]}.{version[1]}" if same else "another version than .venv's",
+        "remove .venv and run script/setup: it takes /usr/bin/python3",
+    )
+
+
+def _tools(_: Settings) -> Iterator[Check]:
+    for name in ("Orthanc", "redis-server"):
+        try:
+            path = tool(name)
+        except SettingsError as exc:
+            yield Check(name, Outcome.FAILED, "not installed", str(exc))
+        else:
+            yield Check(name, Outcome.OK, _output(path, "--version").partition("\n")[0])
+    for name in ("storescu", "findscu", "getscu", "dsrdump"):
+        found = shutil.which(name)
+        outcome = Outcome.OK if found else Outcome.WARNING
+        yield Check(name, outcome, found or "not installed", "" if found else "run script/setup")
+
+
+def _plugin_files(_: Settings) -> Iterator[Check]:
+    names = ("libOrthancDicomWeb.so", "libOrthancGdcm.so", "libOrthancPython.so")
+    for file in (*(_PLUGINS / name for name in names), ORTHANC_FILE, PLUGIN_FILE):
+        there = file.is_file()
+        yield _result(file.name, there, str(file) if there else "missing", "run script/setup")
+
+
+def _settings(settings: Settings) -> Iterator[Check]:
+    try:
+        chosen = policy.load(settings.policy)
+    except SettingsError as exc:
+        yield Check("policy", Outcome.FAILED, str(exc), "correct the file that NODE_POLICY names")
+    else:
+        yield Check("policy", Outcome.OK, f"version {chosen.version}, sha256 {chosen.hash[:12]}")
+    yield Check(
+        "network",
+        Outcome.WARNING,
+        f"the DICOM port {settings.dicom_port} listens on every interface and takes any sender",
+        "keep it behind a firewall: Orthanc 1.10 cannot bind it to one address",
+    )
+
+
+def _home(settings: Settings) -> Iterator[Check]:
+    home = Layout.of(settings).home
+    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+    writable = os.access(nearest, os.W_OK | os.X_OK)
+    yield _result("NODE_HOME", writable, str(home), f"make {nearest} writable, or set NODE_HOME")
+    free = shutil.disk_usage(nearest).free
+    found = f"{free / (1 << 30):.1f} GiB free"
+    yield _result("disk", free > _LEAST_FREE_BYTES, found, "free some space for images")
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    ours = is_running(settings)
+    for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
+        try:
+            listeners.require_free(port, use, f"NODE_{use}_PORT")
+        except NodeError as exc:
+            outcome = Outcome.OK if ours else Outcome.FAILED
+            found = f"{port}, used by this node" if ours else "taken"
+            yield Check(f"{use} port", outcome, found, "" if ours else str(exc))
+        else:
+            yield Check(f"{use} port", Outcome.OK, f"{port}, free")
+
+
+def _weights(_: Settings) -> Iterator[Check]:
+    cards = sorted((CHECKOUT / "models").glob("*/card.toml"))
+    if not cards:
+        yield Check("models", Outcome.FAILED, "no model is shipped", "run dicom-node models train")
+    for card in cards:
+        weights = tomllib.loads(card.read_text())["weights"]
+        file = card.with_name(weights["file"])
+        sound = file.is_file() and _sha256(file) == weights["sha256"]
+        found = f"sha256 {weights['sha256'][:12]}" if sound else f"{file.name} missing or altered"
+        advice = "restore the file from the repository"
+        yield _result(f"model {card.parent.name}", sound, found, advice)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # a tool by its full path, without user input
+            command, capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"does not run: {exc}"
+    return done.stdout
+
+
+_CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
+    _python,
+    _tools,
+    _plugin_files,
+    _settings,
+    _home,
+    _ports,
+    _weights,
+)
