@@ -32,7 +32,7 @@ def analyze(
 ) -> None:
     """Read DICOM files without any server; exit 0 reported, 3 refused, 1 failed."""
     from dicom_node import jsonform
-    from dicom_node.cli import console, tables
+    from dicom_node.cli import console, table
     from worker.bench import Bench
 
     with console.err.status("Loading the models"):
@@ -42,8 +42,7 @@ def analyze(
         plain = [jsonform.item(item) for item in items]
         console.print_json(plain[0] if len(plain) == 1 else {"items": plain})
     else:
-        for item in items:
-            console.out.print(tables.study(item))
+        console.out.print(table.worklist(items))
     raise typer.Exit(_exit_code(items))
 
 

@@ -21,7 +21,6 @@ from dicom_node.policy import Policy
 from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
-from models import runtime as model_runtime
 from worker.pipeline import Outbox, Pipeline
 
 _SIGN_OF_LIFE_S = 10.0
@@ -114,6 +113,9 @@ class BrokenRuntime:
 
 
 def _trusted_runtime(node: Node) -> Runtime:
+    # Only the worker that runs models loads torch; intake and beat start fast and stay small.
+    from models import runtime as model_runtime  # noqa: PLC0415
+
     try:
         runtime = model_runtime.load(node.settings.device, node.policy.models)
     except ModelError as exc:

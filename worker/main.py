@@ -11,3 +11,7 @@ def main() -> None:
     app.add_typer(models_app, name="models")
     app.command()(analyze)
     app()
+
+
+if __name__ == "__main__":
+    main()

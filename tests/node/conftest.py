@@ -1,0 +1,36 @@
+"""A real node for the tests: Orthanc, Redis, workers and API, on ports of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.nodes import LiveNode, free_port
+
+_DESTINATION = """
+[[destinations]]
+name = "pacs"
+kind = "dimse"
+host = "127.0.0.1"
+port = {port}
+ae_title = "PACS"
+timeout_s = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """Start one node for the whole session; its logs are printed where it does not come up."""
+    home = tmp_path_factory.mktemp("node")
+    live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
+    (home / "node.toml").write_text(_DESTINATION.format(port=live.destination_port))
+    live.up()
+    yield live
+    live.down()
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for rendered phantoms."""
+    return tmp_path_factory.mktemp("phantoms")

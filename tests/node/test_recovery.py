@@ -1,0 +1,98 @@
+"""What the node does when one of its parts is killed, and when a destination is away."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dicom_node.phantom.samples import demo_studies
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, StoragePresentationContexts, evt
+from pynetdicom.events import Event
+from pynetdicom.transport import ThreadedAssociationServer
+
+from dicom_node.domain import RunState
+from tests.nodes import LiveNode, NotYetError, eventually
+
+pytestmark = pytest.mark.node
+
+
+@pytest.fixture(scope="module")
+def film(demo_folder: Path) -> tuple[str, Path]:
+    """Render a film of its own; return its study and file."""
+    rendered = demo_studies(demo_folder / "recovery", seed=3)
+    sample = next(s for s in rendered if s.expected_state is RunState.REPORTED and s.kind == "CXR")
+    return sample.study_instance_uid, sample.files[0]
+
+
+@pytest.mark.parametrize("part", ["redis", "worker", "intake", "beat", "api", "orthanc"])
+def test_killed_part_comes_back_and_a_study_is_read(
+    node: LiveNode, film: tuple[str, Path], part: str
+) -> None:
+    before = node.parts()[part]
+    os.kill(before, signal.SIGKILL)
+    for attempt in eventually():
+        with attempt:
+            if node.parts().get(part, before) == before:
+                raise NotYetError(f"{part} has not been started again")
+    node.healthy()
+    study, file = film
+    runs = len(node.study(study)["runs"]) if part != "redis" else 0
+    if runs:
+        node.post(f"/ai/studies/{study}/runs", {"force": True})
+    else:
+        node.send([file])
+    assert node.final(study, runs=runs + 1)["state"] == "REPORTED"
+
+
+class Pacs:
+    """A PACS that takes what it is sent, once it is on."""
+
+    def __init__(self, port: int) -> None:
+        self.received: list[Dataset] = []
+        self._port = port
+        self._entity = AE("PACS")
+        self._entity.supported_contexts = StoragePresentationContexts
+        self._server: ThreadedAssociationServer | None = None
+
+    def on(self) -> None:
+        self._server = self._entity.start_server(
+            ("127.0.0.1", self._port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
+        )
+
+    def off(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+
+    def _take(self, event: Event) -> int:
+        self.received.append(event.dataset)
+        return 0x0000
+
+
+@pytest.fixture
+def pacs(node: LiveNode) -> Iterator[Pacs]:
+    site = Pacs(node.destination_port)
+    yield site
+    site.off()
+
+
+def test_report_reaches_a_destination_that_was_away(
+    node: LiveNode, demo_folder: Path, pacs: Pacs
+) -> None:
+    rendered = demo_studies(demo_folder / "delivery", seed=4)
+    sample = next(s for s in rendered if s.expected_state is RunState.REPORTED and s.kind == "CXR")
+    node.send(sample.files)
+    told = node.final(sample.study_instance_uid)
+    assert told["state"] == "REPORTED"
+    assert [d["state"] for d in told["deliveries"]] != ["DELIVERED"]
+    pacs.on()
+    for attempt in eventually():
+        with attempt:
+            states = [d["state"] for d in node.study(sample.study_instance_uid)["deliveries"]]
+            if states != ["DELIVERED"]:
+                raise NotYetError(f"{states}\n{node.logs()}")
+    sent = {ds.SOPInstanceUID for ds in pacs.received}
+    assert told["report"]["sop_instance_uid"] in sent
+    source = dcmread(sample.files[0], stop_before_pixels=True)
+    assert {ds.PatientID for ds in pacs.received} >= {source.PatientID}
