@@ -1,16 +1,17 @@
 """Talks to the node's own supervisord over its socket."""
 
+import http.client
+import socket
 import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from dicom_node.errors import NodeError
 
 _TIMEOUT_S = 5.0
 _UP = frozenset({"RUNNING"})
+_NOBODY = (FileNotFoundError, ConnectionRefusedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +41,68 @@ class Supervisord:
         """Return supervisord's process id, or None where nobody listens on the socket."""
         try:
             return int(self._call("supervisor.getPID"))
-        except httpx.ConnectError:
+        except _NOBODY:
             return None
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the processes in the order in which they start; none where it is down."""
+        """Return the processes by name; none where supervisord is down."""
         try:
             rows = self._call("supervisor.getAllProcessInfo")
-        except httpx.ConnectError:
+        except _NOBODY:
             return ()
         return tuple(_part(row) for row in rows)
 
     def stop_without_waiting(self, name: str) -> None:
-        """Begin to stop one process."""
-        self._call("supervisor.stopProcess", name, False)
+        """Begin to stop one process; harmless where it does not run."""
+        self._call("supervisor.stopProcessGroup", name, False)
 
     def shut_down(self) -> None:
         """Begin to stop every process, then supervisord itself."""
         self._call("supervisor.shutdown")
 
-    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401  # XML-RPC is untyped
-        body = xmlrpc.client.dumps(arguments, method)  # type: ignore[arg-type]  # plain values
-        transport = httpx.HTTPTransport(uds=str(self._socket))
+    def _call(self, method: str, *arguments: bool | str) -> Any:  # noqa: ANN401  # untyped
         try:
-            with httpx.Client(transport=transport, timeout=_TIMEOUT_S) as client:
-                answer = client.post("http://supervisor/RPC2", content=body)
-            answer.raise_for_status()
-            # The peer is this user's own supervisord on a socket in a private folder.
-            values, _ = xmlrpc.client.loads(answer.content)
-        except httpx.ConnectError:
+            with xmlrpc.client.ServerProxy(
+                "http://supervisor/RPC2", transport=_UnixTransport(self._socket)
+            ) as server:
+                return getattr(server, method)(*arguments)
+        except _NOBODY:
             raise
-        except (httpx.HTTPError, xmlrpc.client.Error) as exc:
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as exc:
             raise NodeError(f"the node's supervisor did not answer {method}: {exc}") from exc
-        return values[0]
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a Unix socket, with a time-out.
+
+    The peer is this user's own supervisord, in a folder that nobody else may enter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401
+        """Return the connection, not opened yet; `close` closes it."""
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection
+        return connection
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("supervisor", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT_S)
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
 
 
 def _part(row: dict[str, Any]) -> Part:

@@ -22,7 +22,9 @@ def ask(settings: Settings) -> Health:
     """Ask through Orthanc's port, so that Orthanc, plugin and API must all work."""
     url = f"{settings.orthanc}/ai/health"
     try:
-        answer = httpx.get(url, auth=settings.orthanc_credentials, timeout=_TIMEOUT_S)
+        answer = httpx.get(
+            url, auth=settings.orthanc_credentials, timeout=_TIMEOUT_S, trust_env=False
+        )
     except httpx.HTTPError as exc:
         return Health(False, f"{url} does not answer: {exc}")
     if "json" not in answer.headers.get("content-type", ""):

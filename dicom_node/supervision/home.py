@@ -37,8 +37,8 @@ class Layout:
 
     @property
     def supervisor_socket(self) -> Path:
-        """Where supervisord listens."""
-        return self.sockets / "supervisor.sock"
+        """Where supervisord listens; it appends its process id while it opens the socket."""
+        return self.sockets / "super.sock"
 
     @property
     def supervisor_pid_file(self) -> Path:

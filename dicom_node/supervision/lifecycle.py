@@ -111,8 +111,8 @@ def stop(settings: Settings, deadline_s: float = _STOP_DEADLINE_S) -> bool:
         return end_orphans(settings)
     process = psutil.Process(pid)
     for part in state(settings):
-        # The Celery processes end side by side; Orthanc and Redis, which they need, after them.
-        if part.is_up and part.name not in {"orthanc", "redis"}:
+        # The Python processes end side by side; Orthanc and Redis, which they need, after them.
+        if part.name not in {"orthanc", "redis"}:
             answering.stop_without_waiting(part.name)
     answering.shut_down()
     try:

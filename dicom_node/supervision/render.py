@@ -53,7 +53,7 @@ def _program(layout: Layout, program: Program) -> list[str]:
         "PYTHONUNBUFFERED": "1",
         **program.environment,
     }
-    pairs = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(environment.items()))
+    pairs = ",".join(f"{name}={_variable(value)}" for name, value in sorted(environment.items()))
     return [
         f"[program:{program.name}]",
         f"command={_text(shlex.join(program.command))}",
@@ -132,12 +132,21 @@ def _text(value: object) -> str:
     text = str(value)
     if "\n" in text or " ;" in text or " #" in text:
         raise SettingsError(
-            f"{text!r} cannot stand in a configuration file: choose a NODE_HOME without line "
+            f"{text!r} cannot stand in supervisord's configuration: choose names without line "
             "breaks, ' ;' and ' #'"
         )
     return text.replace("%", "%%")
 
 
+def _variable(value: str) -> str:
+    """Return the value of a variable as supervisord reads it, which knows no escapes."""
+    if '"' in value or "'" in value:
+        raise SettingsError(
+            f"{value!r} cannot stand in supervisord's configuration: choose names without quotes"
+        )
+    return f'"{value}"'
+
+
 def _quoted(text: str) -> str:
-    """Return text in double quotes, as shlex and Redis read it."""
+    """Return text in double quotes, as Redis reads it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
