@@ -16,7 +16,7 @@ from dicom_node.domain import (
     WorklistItem,
 )
 from dicom_node.ledger.assessments import assessment
-from dicom_node.ledger.runs import object_ref
+from dicom_node.ledger.results import object_ref
 from dicom_node.ledger.schema import AssessmentRow, FindingRow, ObjectRow, RunRow, StudyRow
 from dicom_node.ledger.steps import get_ending
 

@@ -21,7 +21,7 @@ from dicom_node.errors import RunNotFound
 from dicom_node.ledger.counts import Counts, count
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.items import Shelf, shelve, to_item
-from dicom_node.ledger.runs import REPORTS, object_ref
+from dicom_node.ledger.results import REPORTS, object_ref
 from dicom_node.ledger.schema import (
     AssessmentRow,
     DeliveryRow,

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
-from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from dicom_node.domain import (
     Claim,
     Failure,
-    Finding,
     ModelIdentity,
     ObjectRef,
     Refusal,
@@ -20,9 +18,9 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import tickets
+from dicom_node.ledger import results, tickets
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow, StudyRow
+from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
     clean,
@@ -43,11 +41,6 @@ HAND_OVER_AGAIN = timedelta(minutes=2)
 """A run that the broker has had this long without a claim is handed over once more: the broker
 may have lost it, and a second message is harmless."""
 
-REPORTS = "1.2.840.10008.5.1.4.1.1.88."
-"""Every SR storage class lies below this root (PS3.4 B.5)."""
-
-_RESULT: TypeAdapter[TriageResult] = TypeAdapter(TriageResult)
-
 
 class RunBook:
     """The ledger's side of a run."""
@@ -67,14 +60,15 @@ class RunBook:
         """Take a QUEUED run, or one whose lease ran out; None where there is nothing to do.
 
         A run waits for its retry time, and for another RUNNING run of the same study; then
-        `due` names it again. Raises RunNotFound.
+        `due` names it again. One whose worker fell silent ends FAILED where a newer one is
+        QUEUED. Raises RunNotFound.
         """
         now = self._database.now()
         with self._database.write() as session:
             study, run = lock_run(session, run_id)
             if run.state is RunState.RUNNING and run.lease_until and run.lease_until <= now:
-                move(session, run, RunState.QUEUED, Act(now, "node", "the lease ran out"))
-            elif not _is_ready(session, run, now):
+                self._take_back(session, study, run)
+            if not _is_ready(session, run, now):
                 return None
             move(session, run, RunState.RUNNING, Act(now, worker))
             run.attempts += 1
@@ -127,43 +121,27 @@ class RunBook:
 
     def predecessor(self, claim: Claim) -> ObjectRef | None:
         """Return the newest report of the study's older runs."""
-        query = (
-            select(ObjectRow)
-            .join(RunRow, RunRow.run_id == ObjectRow.run_id)
-            .where(
-                RunRow.study_instance_uid == claim.study_instance_uid,
-                RunRow.number < claim.number,
-                ObjectRow.sop_class_uid.startswith(REPORTS),
-            )
-            .order_by(RunRow.number.desc(), ObjectRow.position)
-        )
         with self._database.write() as session:
-            lock_claim(session, claim)
-            row = session.scalar(query.limit(1))
-            return None if row is None else object_ref(row)
+            _, run = lock_claim(session, claim)
+            return results.report_before(session, run)
 
     def save_result(self, claim: Claim, result: TriageResult) -> None:
         """Persist the result before anything is encoded; a second one replaces the first."""
         with self._database.write() as session:
             _, run = lock_claim(session, claim)
-            session.merge(ResultRow(run_id=run.run_id, body=_RESULT.dump_json(result).decode()))
-            session.execute(delete(FindingRow).where(FindingRow.run_id == run.run_id))
-            session.add_all(_finding(run, i, f) for i, f in enumerate(result.findings))
-            run.priority, run.priority_reason = result.priority, clean(result.priority_reason)
+            results.put(session, run, result)
 
     def result(self, run_id: str) -> TriageResult | None:
         """Return the persisted result, so that a second attempt encodes the same."""
         with self._database.read() as session:
-            row = session.get(ResultRow, run_id)
-            return None if row is None else _RESULT.validate_json(row.body)
+            return results.get(session, run_id)
 
     def reported(self, claim: Claim, objects: Sequence[tuple[str, ObjectRef]]) -> None:
         """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
         now = self._database.now()
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
-            session.execute(delete(ObjectRow).where(ObjectRow.run_id == run.run_id))
-            session.add_all(_object(run, i, *pair) for i, pair in enumerate(objects))
+            results.put_objects(session, run, objects)
             supersede(session, run, now)
             move(session, run, RunState.REPORTED, Act(now, run.worker or "worker"))
             start = study.received_at if run.number == 1 else run.created_at
@@ -228,6 +206,14 @@ class RunBook:
             if run.attempts == 0:
                 mark(session, run, Stage.DISPATCH, now)
 
+    def _take_back(self, session: Session, study: StudyRow, run: RunRow) -> None:
+        """Queue a run whose worker fell silent, unless a newer one will read the study."""
+        if newest(session, run.study_instance_uid, RunState.QUEUED):
+            self._end(session, study, run, Failure(Stage.CLAIM, "the worker fell silent"))
+        else:
+            act = Act(self._database.now(), "node", "the lease ran out")
+            move(session, run, RunState.QUEUED, act)
+
     def _end(
         self, session: Session, study: StudyRow, run: RunRow, ending: Refusal | Failure
     ) -> None:
@@ -235,11 +221,6 @@ class RunBook:
         move(session, run, state_of(ending), act)
         put_ending(run, ending)
         settle(session, study)
-
-
-def object_ref(row: ObjectRow) -> ObjectRef:
-    """Return the object that a row names."""
-    return ObjectRef(row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid)
 
 
 def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
@@ -272,29 +253,4 @@ def _claim(run: RunRow) -> Claim:
         patient_id=run.patient_id,
         forced=run.forced,
         trigger=run.trigger,
-    )
-
-
-def _finding(run: RunRow, position: int, finding: Finding) -> FindingRow:
-    return FindingRow(
-        run_id=run.run_id,
-        position=position,
-        label=finding.label,
-        code_value=finding.code.value,
-        code_scheme=finding.code.scheme,
-        code_meaning=finding.code.meaning,
-        probability=finding.probability,
-        threshold=finding.threshold,
-        presence=finding.presence,
-    )
-
-
-def _object(run: RunRow, position: int, writer: str, ref: ObjectRef) -> ObjectRow:
-    return ObjectRow(
-        run_id=run.run_id,
-        position=position,
-        writer=writer,
-        sop_class_uid=ref.sop_class_uid,
-        sop_instance_uid=ref.sop_instance_uid,
-        series_instance_uid=ref.series_instance_uid,
     )

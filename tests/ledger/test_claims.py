@@ -63,7 +63,7 @@ def test_every_method_refuses_a_stale_claim(ledger: Ledger, clock: Clock) -> Non
         lambda c: ledger.runs.renew(c, 60),
         lambda c: ledger.runs.mark(c, Stage.FETCH),
         lambda c: ledger.runs.identify(c, "identity", "input", MODEL),
-        lambda c: ledger.runs.predecessor(c),
+        ledger.runs.predecessor,
         lambda c: ledger.runs.save_result(c, result()),
         lambda c: ledger.runs.reported(c, objects()),
         lambda c: ledger.runs.refused(c, refusal),
@@ -151,3 +151,13 @@ def test_predecessor_is_the_newest_older_report(ledger: Ledger) -> None:
     assert ledger.runs.predecessor(third) == objects("1")[0][1]
     finish(ledger, third, "identity-3")
     assert ledger.runs.predecessor(claim_next("images-4")) == objects("3")[0][1]
+
+
+def test_lost_run_gives_way_to_a_newer_queued_run(ledger: Ledger, clock: Clock) -> None:
+    lost = start(ledger)
+    newer = ledger.runs.request(wish("images-2"))
+    clock.forward(61)
+    assert ledger.runs.claim(lost.run_id, "other", 60) is None
+    assert ledger.queries.run(lost.run_id).state is RunState.FAILED
+    assert due(ledger, clock) == [newer.run_id]
+    assert ledger.runs.claim(newer.run_id, "other", 60) is not None

@@ -1,0 +1,93 @@
+"""What a run found and wrote: the persisted result, its findings, its objects."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from dicom_node.domain import Finding, ObjectRef, TriageResult
+from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow
+from dicom_node.ledger.steps import clean
+
+REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
+"""Every SR storage class lies below this root (PS3.4 B.5)."""
+
+_RESULT: TypeAdapter[TriageResult] = TypeAdapter(TriageResult)
+
+
+def put(session: Session, run: RunRow, result: TriageResult) -> None:
+    """Keep a result as JSON text that reads back exactly, and its findings as rows."""
+    session.merge(ResultRow(run_id=run.run_id, body=to_text(result)))
+    session.execute(delete(FindingRow).where(FindingRow.run_id == run.run_id))
+    session.add_all(_finding(run, i, finding) for i, finding in enumerate(result.findings))
+    run.priority, run.priority_reason = result.priority, clean(result.priority_reason)
+
+
+def get(session: Session, run_id: str) -> TriageResult | None:
+    """Return a kept result."""
+    row = session.get(ResultRow, run_id)
+    return None if row is None else from_text(row.body)
+
+
+def to_text(result: TriageResult) -> str:
+    """Return a result as JSON text."""
+    return _RESULT.dump_json(result).decode()
+
+
+def from_text(text: str) -> TriageResult:
+    """Return the result that `to_text` wrote."""
+    return _RESULT.validate_json(text)
+
+
+def put_objects(session: Session, run: RunRow, objects: Sequence[tuple[str, ObjectRef]]) -> None:
+    """Keep which (writer name, object) pairs a run left in the archive."""
+    session.execute(delete(ObjectRow).where(ObjectRow.run_id == run.run_id))
+    session.add_all(_object(run, i, *pair) for i, pair in enumerate(objects))
+
+
+def report_before(session: Session, run: RunRow) -> ObjectRef | None:
+    """Return the newest report of the study's older runs."""
+    query = (
+        select(ObjectRow)
+        .join(RunRow, RunRow.run_id == ObjectRow.run_id)
+        .where(
+            RunRow.study_instance_uid == run.study_instance_uid,
+            RunRow.number < run.number,
+            ObjectRow.sop_class_uid.startswith(REPORTS),
+        )
+        .order_by(RunRow.number.desc(), ObjectRow.position)
+    )
+    row = session.scalar(query.limit(1))
+    return None if row is None else object_ref(row)
+
+
+def object_ref(row: ObjectRow) -> ObjectRef:
+    """Return the object that a row names."""
+    return ObjectRef(row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid)
+
+
+def _finding(run: RunRow, position: int, finding: Finding) -> FindingRow:
+    return FindingRow(
+        run_id=run.run_id,
+        position=position,
+        label=finding.label,
+        code_value=finding.code.value,
+        code_scheme=finding.code.scheme,
+        code_meaning=finding.code.meaning,
+        probability=finding.probability,
+        threshold=finding.threshold,
+        presence=finding.presence,
+    )
+
+
+def _object(run: RunRow, position: int, writer: str, ref: ObjectRef) -> ObjectRow:
+    return ObjectRow(
+        run_id=run.run_id,
+        position=position,
+        writer=writer,
+        sop_class_uid=ref.sop_class_uid,
+        sop_instance_uid=ref.sop_instance_uid,
+        series_instance_uid=ref.series_instance_uid,
+    )

@@ -1,0 +1,197 @@
+"""Studies before and beside their runs; deliveries; audit; assessments."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dicom_node.domain import (
+    Assessment,
+    Failure,
+    Refusal,
+    RefusalCode,
+    RunState,
+    ServedModel,
+    Stage,
+    StudyKind,
+    Trigger,
+)
+from dicom_node.errors import LedgerError
+from dicom_node.ledger import Ledger
+from tests.ledgers import MODEL, OTHER_MODEL, STUDY, Clock, report, start, study, wish
+
+REFUSAL = Refusal(RefusalCode.PATIENT_MISMATCH, "The study holds two patients.")
+FAILURE = Failure(Stage.RECEIVE, "The archive does not hold the study any more.")
+
+
+def test_record_is_new_once_and_refreshes_attributes(ledger: Ledger, clock: Clock) -> None:
+    received_at = clock()
+    assert ledger.studies.record(study(), "CR")
+    clock.forward(10)
+    assert not ledger.studies.record(replace(study(), patient_name="NEW^NAME"), "DX")
+    (item,) = ledger.queries.worklist()
+    assert (item.patient_name, item.modality, item.state) == ("NEW^NAME", "DX", RunState.RECEIVED)
+    assert (item.received_at, item.wait_s) == (received_at, 10.0)
+
+
+def test_record_takes_any_text(ledger: Ledger) -> None:
+    odd = replace(study(), patient_name="A\0B\udc80 Ä 岡", accession_number="x" * 5000)
+    ledger.studies.record(odd, "CR")
+    ledger.studies.record(odd, "CR")
+    (item,) = ledger.queries.worklist()
+    assert item.patient_name == "AB? Ä 岡"
+    assert item.accession_number == "x" * 5000
+
+
+def test_record_keeps_a_state(ledger: Ledger) -> None:
+    ledger.studies.record(study(), "CR")
+    ledger.studies.refuse(STUDY, REFUSAL)
+    ledger.studies.record(study(), "CR")
+    assert ledger.queries.worklist()[0].state is RunState.REFUSED
+
+
+def test_study_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CT")
+    ledger.studies.wait(STUDY, clock() + timedelta(seconds=3))
+    assert ledger.studies.due(clock()) == ()
+    clock.forward(3)
+    assert ledger.studies.due(clock()) == (STUDY,)
+    ledger.studies.wait(STUDY, None)
+    assert ledger.studies.due(clock()) == ()
+    with pytest.raises(LedgerError):
+        ledger.studies.wait("1.2.3.unknown", None)
+
+
+@pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
+def test_study_without_a_run_ends(ledger: Ledger, ending: Refusal | Failure) -> None:
+    ledger.studies.record(study(), "CR")
+    end(ledger, ending)
+    end(ledger, ending)
+    (item,) = ledger.queries.worklist()
+    assert ending in (item.refusal, item.error)
+    assert ledger.queries.failed_studies() == ((STUDY,) if ending is FAILURE else ())
+
+
+def test_study_without_a_run_may_change_its_verdict(ledger: Ledger) -> None:
+    ledger.studies.record(study(), "CR")
+    end(ledger, FAILURE)
+    end(ledger, REFUSAL)
+    (item,) = ledger.queries.worklist()
+    assert (item.state, item.refusal, item.error) == (RunState.REFUSED, REFUSAL, None)
+
+
+def test_run_after_a_refusal_clears_it(ledger: Ledger) -> None:
+    ledger.studies.record(study(), "CR")
+    end(ledger, REFUSAL)
+    ledger.runs.request(wish())
+    (item,) = ledger.queries.worklist()
+    assert (item.state, item.refusal) == (RunState.QUEUED, None)
+
+
+def test_refusal_after_a_report_is_a_run_that_supersedes_it(ledger: Ledger) -> None:
+    old = report(ledger)
+    end(ledger, REFUSAL)
+    end(ledger, REFUSAL)
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert [(run.number, run.state) for run in detail.runs] == [
+        (2, RunState.REFUSED),
+        (1, RunState.SUPERSEDED),
+    ]
+    assert detail.item.refusal == REFUSAL
+    assert detail.item.findings == ()
+    assert detail.runs[1].run_id == old.run_id
+
+
+def test_failure_after_a_report_does_not_supersede_it(ledger: Ledger) -> None:
+    old = report(ledger)
+    end(ledger, FAILURE)
+    assert ledger.queries.run(old.run_id).state is RunState.REPORTED
+    (item,) = ledger.queries.worklist()
+    assert (item.state, item.error, item.report) == (RunState.FAILED, FAILURE, None)
+    assert [run.number for run in ledger.queries.failed_runs()] == [2]
+    ticket = ledger.runs.request(wish("images-2", trigger=Trigger.RETRY))
+    assert (ticket.number, ticket.created) == (3, True)
+
+
+def test_verdict_leaves_a_live_run_alone(ledger: Ledger) -> None:
+    start(ledger)
+    end(ledger, FAILURE)
+    assert ledger.queries.worklist()[0].state is RunState.RUNNING
+
+
+def test_cursor_starts_at_nought_and_goes_where_it_is_put(ledger: Ledger) -> None:
+    assert ledger.studies.cursor("orthanc") == 0
+    for value in (5, 2**40, 3):
+        ledger.studies.move_cursor("orthanc", value)
+        assert ledger.studies.cursor("orthanc") == value
+    assert ledger.studies.cursor("another") == 0
+
+
+def test_served_model_is_the_last_published(ledger: Ledger, clock: Clock) -> None:
+    assert ledger.studies.served_model(StudyKind.CXR) is None
+    first = ServedModel(StudyKind.CXR, MODEL, "{}", False, "loading", "cpu", clock())
+    ledger.studies.publish(first)
+    second = replace(first, identity=OTHER_MODEL, ready=True, message="")
+    ledger.studies.publish(second)
+    assert ledger.studies.served_model(StudyKind.CXR) == second
+    assert ledger.studies.served_models() == (second,)
+
+
+def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, clock: Clock) -> None:
+    claim = report(ledger)
+    for _ in range(2):
+        ledger.deliveries.plan(claim.run_id, "pacs", "2.25.1", "/spool/a.dcm")
+    (due,) = ledger.deliveries.due(clock())
+    assert (due.study_instance_uid, due.destination, due.attempts) == (STUDY, "pacs", 0)
+    ledger.deliveries.postponed(due.delivery_id, "refused connection", clock() + timedelta(1))
+    assert ledger.deliveries.due(clock()) == ()
+    clock.forward(86400)
+    (due,) = ledger.deliveries.due(clock())
+    assert due.attempts == 1
+    ledger.deliveries.delivered(due.delivery_id)
+    ledger.deliveries.postponed(due.delivery_id, "late news", None)
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    (delivery,) = detail.deliveries
+    assert (delivery.state, delivery.attempts, delivery.message) == ("DELIVERED", 2, "")
+    assert ledger.deliveries.due(clock()) == ()
+
+
+def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clock) -> None:
+    claim = report(ledger)
+    ledger.deliveries.plan(claim.run_id, "pacs", "2.25.1", "/spool/a.dcm")
+    (due,) = ledger.deliveries.due(clock())
+    ledger.deliveries.postponed(due.delivery_id, "rejected", None)
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert (detail.deliveries[0].state, detail.deliveries[0].message) == ("FAILED", "rejected")
+    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+    with pytest.raises(LedgerError):
+        ledger.deliveries.delivered(999)
+
+
+def test_audit_keeps_who_asked_and_who_judged_without_free_text(
+    ledger: Ledger, clock: Clock
+) -> None:
+    report(ledger)
+    verdict = Assessment("reject", "covid19", "SECRET comment", "dr.who", "2.25.11", clock())
+    ledger.assessments.add(STUDY, verdict)
+    ledger.audit.append("root", "node.up", detail="version 1")
+    entries = ledger.audit.entries()
+    assert [(e.actor, e.action) for e in entries] == [
+        ("root", "node.up"),
+        ("dr.who", "report.assess"),
+        ("node", "run.request"),
+    ]
+    assert not any("SECRET" in entry.detail for entry in entries)
+    assert len(ledger.audit.entries(STUDY)) == 2
+    assert len(ledger.audit.entries(limit=1)) == 1
+    assert ledger.assessments.of(STUDY) == (verdict,)
+
+
+def end(ledger: Ledger, ending: Refusal | Failure) -> None:
+    if isinstance(ending, Refusal):
+        ledger.studies.refuse(STUDY, ending)
+    else:
+        ledger.studies.fail(STUDY, ending)
