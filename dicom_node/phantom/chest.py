@@ -85,7 +85,7 @@ def paint(volume: Volume, who: Build) -> None:
 
 def chest_wall(z: Array, who: Build) -> skeleton.Wall:
     """Return where the ribs run: around both lungs, a little outside."""
-    margin = 5.0
+    margin = 6.0
     return skeleton.Wall(
         z=z,
         half_width=(profile(z, _LUNG_MIDDLE) + profile(z, _LUNG_WIDTH)) * who.lung + margin,

@@ -11,6 +11,7 @@ _CORTEX_HU, _SPONGE_HU, _DISC_HU = 700.0, 220.0, 85.0
 _VERTEBRA_MM = 22.5
 _RIBS = 12
 _FIRST_RIB_Z = 143.0
+_FULLNESS = 2 / 2.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +86,13 @@ def _rib(volume: Volume, wall: Wall, side: int, number: int) -> None:
     width = np.interp(level, wall.z, wall.half_width)
     depth = np.interp(level, wall.z, wall.half_depth)
     back = np.interp(level, wall.z, wall.back)
-    x = side * width * np.sin(angle) ** 0.9
-    y = back + depth * np.cos(angle)
+    # The lungs are fuller than ellipses; so is the wall around them.
+    x = side * width * np.sin(angle) ** _FULLNESS
+    y = back + depth * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** _FULLNESS
     path: list[Point] = [
         (side * 14.0, _spine_y(head) + 10, head - 1),
-        (side * 30.0, _spine_y(head) + 22, head + 1),
+        (side * 27.0, _spine_y(head) + 24, head + 1),
+        (side * 42.0, float(y[0]) - 1, head + 1),
         *((float(a), float(b), float(c)) for a, b, c in zip(x, y, z, strict=True)),
     ]
     half = len(path) // 2
