@@ -101,10 +101,10 @@ def retry(
     json: Json = False,
 ) -> None:
     """Read a study again whose run failed or was refused."""
-    from dicom_node.cli import queries
-
     if (run is None) == (not failed):
         raise typer.BadParameter("give the id of a run, or --failed")
+    from dicom_node.cli import queries
+
     queries.retry(run, as_json=json)
 
 

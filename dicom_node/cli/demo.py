@@ -63,7 +63,7 @@ def _samples(folder: Path) -> tuple[list[Path], Mapping[str, Expected]]:
     files = [file for study in studies for file in study.files]
     return files, {
         study.study_instance_uid: Expected(
-            study.name, study.expected_state, frozenset(study.expected_refusals)
+            study.name, study.expected, frozenset(study.refusals or ())
         )
         for study in studies
     }

@@ -135,12 +135,22 @@ def _weights(_: Settings) -> Iterator[Check]:
     if not cards:
         yield Check("models", Outcome.FAILED, "no model is shipped", "run dicom-node models train")
     for card in cards:
-        weights = tomllib.loads(card.read_text())["weights"]
-        file = card.with_name(weights["file"])
-        sound = file.is_file() and _sha256(file) == weights["sha256"]
-        found = f"sha256 {weights['sha256'][:12]}" if sound else f"{file.name} missing or altered"
-        advice = "restore the file from the repository"
+        sound, found = _weights_of(card)
+        advice = "restore the model's folder from the repository, or train it"
         yield _result(f"model {card.parent.name}", sound, found, advice)
+
+
+def _weights_of(card: Path) -> tuple[bool, str]:
+    try:
+        entry = tomllib.loads(card.read_text())["weights"]
+        file, sha256 = card.with_name(entry["file"]), str(entry["sha256"])
+    except (tomllib.TOMLDecodeError, KeyError, OSError) as exc:
+        return False, f"{card.name} names no weights: {exc}"
+    if not file.is_file():
+        return False, f"{file.name} is missing"
+    if _sha256(file) != sha256:
+        return False, f"{file.name} is not the file that its card names"
+    return True, f"sha256 {sha256[:12]}"
 
 
 def _sha256(file: Path) -> str:
