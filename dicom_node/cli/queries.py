@@ -33,7 +33,8 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 
 def in_reading_order(settings: Settings, book: Ledger) -> tuple[WorklistItem, ...]:
     """Return the worklist as the page shows it."""
-    return tuple(order(book.queries.worklist(), policy.load(settings.policy).waiting))
+    rules = policy.load(settings.policy)
+    return order(book.queries.worklist(), rules, datetime.now(UTC))
 
 
 def worklist(*, as_json: bool) -> None:
