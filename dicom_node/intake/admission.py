@@ -54,7 +54,7 @@ class Admission:
             return None
         self._studies.wait(study_instance_uid, None)
         ticket = self._request(study, chosen, trigger, "node", force=False)
-        if ticket.state is RunState.QUEUED:
+        if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over_later_if_need_be(ticket, trigger)
         return ticket
 
