@@ -27,10 +27,6 @@ _NOT_A_FILM = frozenset({"DV", "SD", "SI", "DRW", "SYN"})
 """Conversion Types of what was never a film: video, scans, drawings (PS3.3 C.8.6.1)."""
 _CAPTURE_WORDS = ("SCREEN", "CAPTURE", "DOSE")
 
-_LUT_ERRORS = (
-    ValueError, TypeError, AttributeError, LookupError, NotImplementedError, OverflowError,
-)  # fmt: skip
-
 _PERCENTILES = (0.1, 99.9)
 _FEWEST_LEVELS = 8
 """A film shows hundreds of grey levels; fewer than this between the percentiles is blank."""
@@ -101,7 +97,7 @@ def _presented(stored: NDArray[np.int32], padding: NDArray[np.bool_], ds: Datase
             values = np.log1p(np.maximum(values, 0))
         elif header.text(ds, "PhotometricInterpretation") in decode.GREY:
             values = _windowed(values, padding, ds)
-    except _LUT_ERRORS as exc:
+    except header.CONVERSION_ERRORS as exc:
         raise PixelError(
             RefusalCode.INCONSISTENT_HEADER, "The header's look-up table or window is not valid."
         ) from exc

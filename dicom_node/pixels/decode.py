@@ -1,13 +1,13 @@
 """Stored pixel values of one image, whatever its transfer syntax, or a refusal by name."""
 
-import warnings
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from dicom_node.domain import RefusalCode
 from dicom_node.errors import PixelError
@@ -15,10 +15,12 @@ from dicom_node.pixels import codestream, header
 from dicom_node.policy import Limits
 
 _DECODER_ERRORS = (
-    RuntimeError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError,
-    OverflowError, OSError, EOFError, MemoryError,
+    *header.CONVERSION_ERRORS, RuntimeError, OSError, EOFError, MemoryError, struct.error,
 )  # fmt: skip
 """What pydicom's decoders let through when a frame is damaged."""
+
+_PLUGINS = {RLELossless: "pydicom"}
+"""Decoders not left to pydicom's choice: pylibjpeg-rle panics on damaged frames, past `except`."""
 
 _SEQUENTIAL_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
@@ -113,11 +115,10 @@ def _check_supported(uid: str) -> None:
 
 def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
     try:
-        with warnings.catch_warnings():
-            # Excess padding bytes and the like; what matters is checked here or raises.
-            warnings.filterwarnings("ignore", module="pydicom")
+        with header.tolerant():
             source = _checked_stream(ds, uid) if uid.is_encapsulated else ds
-            pixels, _ = get_decoder(uid).as_array(source, index=0)
+            plugin = _PLUGINS.get(uid, "")
+            pixels, _ = get_decoder(uid).as_array(source, index=0, decoding_plugin=plugin)
             return pixels
     except _DECODER_ERRORS as exc:
         raise PixelError(

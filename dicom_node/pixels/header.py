@@ -5,18 +5,31 @@ PixelError with INCONSISTENT_HEADER instead.
 """
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 from dicom_node.domain import RefusalCode
 from dicom_node.errors import PixelError
 
-_CONVERSION_ERRORS = (
-    ValueError, TypeError, AttributeError, OverflowError, LookupError, NotImplementedError,
+CONVERSION_ERRORS = (
+    BytesLengthException, ValueError, TypeError, AttributeError, OverflowError, LookupError,
+    NotImplementedError,
 )  # fmt: skip
 """What pydicom raises where a stored value does not fit its VR (LookupError: odd charset)."""
+
+
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Keep pydicom quiet about what it can put right by itself; what matters raises."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        yield
 
 
 def refuse(keyword: str, why: str) -> PixelError:
@@ -27,8 +40,9 @@ def refuse(keyword: str, why: str) -> PixelError:
 def raw(ds: Dataset, keyword: str) -> object:
     """Return the value as pydicom converts it, None where it is absent or empty."""
     try:
-        value: object = ds.get(keyword)
-    except _CONVERSION_ERRORS as exc:
+        with tolerant():
+            value: object = ds.get(keyword)
+    except CONVERSION_ERRORS as exc:
         raise refuse(keyword, "cannot be read") from exc
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -55,7 +69,7 @@ def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
     many = value if isinstance(value, MultiValue) else [value]
     try:
         found = tuple(float(str(one)) for one in many)
-    except _CONVERSION_ERRORS as exc:
+    except CONVERSION_ERRORS as exc:
         raise refuse(keyword, "is not a number") from exc
     if not all(map(math.isfinite, found)):
         raise refuse(keyword, "is not finite")

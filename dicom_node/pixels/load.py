@@ -1,23 +1,21 @@
 """From the bytes of a DICOM file to a data set, or a refusal."""
 
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 
 from dicom_node.domain import InstanceRef, RefusalCode
 from dicom_node.errors import PixelError
 from dicom_node.pixels import header
 
 _UNREADABLE = (
-    InvalidDicomError, BytesLengthException, RecursionError, OSError, EOFError, ValueError,
-    TypeError, AttributeError, LookupError, NotImplementedError, OverflowError, MemoryError,
-    AssertionError, struct.error, zlib.error,
+    *header.CONVERSION_ERRORS, OSError, EOFError, MemoryError, AssertionError, struct.error,
+    zlib.error,
 )  # fmt: skip
 """What dcmread raised on damaged and hostile files (found by mutation, see the tests)."""
 
@@ -44,8 +42,7 @@ def parse(dicom_file: bytes) -> Dataset:
     # Foreign files hold odd UIDs, dates and names: no reason not to look at their pixels.
     config.settings.reading_validation_mode = config.IGNORE
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pydicom")
+        with header.tolerant():
             return dcmread(BytesIO(dicom_file))
     except InvalidDicomError as exc:
         raise PixelError(RefusalCode.UNDECODABLE, "The file is not a DICOM file.") from exc

@@ -79,13 +79,24 @@ def look(stack: Stack, limits: Limits) -> Look:
     for index in picked:
         one = stack.slices[index]
         units = ct.hounsfield(one.loaded.dataset, limits)
-        lung = np.count_nonzero((units > _LUNG_HU[0]) & (units < _LUNG_HU[1]))
+        lung = np.count_nonzero((units > _LUNG_HU[0]) & (units < _LUNG_HU[1]) & _enclosed(units))
         lung_mm2.append(lung * one.plane.row_spacing_mm * one.plane.column_spacing_mm)
         noise.append(_noise(units))
     extent_mm = stack.contiguity.positions_mm[-1] - stack.contiguity.positions_mm[0]
     return Look(
         lung_ml=float(np.mean(lung_mm2)) * extent_mm / 1000, noise_hu=float(np.median(noise))
     )
+
+
+def _enclosed(units: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark what has body on all four sides: noise of the air around is no lung."""
+    body = units > _LUNG_HU[1]
+    enclosed = np.ones_like(body)
+    for axis in (0, 1):
+        ahead = np.logical_or.accumulate(body, axis=axis)
+        behind = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis=axis), axis)
+        enclosed &= ahead & behind
+    return enclosed
 
 
 def _noise(units: NDArray[np.float32]) -> float:

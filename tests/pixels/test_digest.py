@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import ImplicitVRLittleEndian
+
+from dicom_node.pixels.digest import pixel_digest
+from tests.images import axial, film, gradient
+
+_names = st.text(st.characters(categories=["L"]), min_size=1, max_size=20)
+
+
+@given(_names, _names, st.dates(), st.sampled_from(["M", "F", "O", ""]))
+def test_digest_corrected_patient_is_the_same(
+    name: str, patient_id: str, born: object, sex: str
+) -> None:
+    corrected = axial(5.0, PatientName=name, PatientID=patient_id, PatientSex=sex,
+                      PatientBirthDate=str(born).replace("-", ""), AccessionNumber=patient_id[:16],
+                      StudyDescription=name)  # fmt: skip
+    assert pixel_digest(corrected) == pixel_digest(axial(5.0))
+
+
+@given(st.integers(0, 32 * 24 - 1), st.integers(1, 4095))
+def test_digest_one_changed_pixel_differs(at: int, by: int) -> None:
+    pixels = gradient()
+    pixels.flat[at] ^= by
+    assert pixel_digest(film(pixels)) != pixel_digest(film())
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PhotometricInterpretation", "MONOCHROME1"),
+        ("BitsStored", 12),
+        ("PixelRepresentation", 1),
+        ("RescaleSlope", "2"),
+        ("RescaleIntercept", "-1000"),
+        ("ImagePositionPatient", [0, 0, 1]),
+        ("ImageOrientationPatient", [0, 1, 0, 0, 0, 1]),
+        ("PixelSpacing", [1.0, 2.0]),
+        ("WindowCenter", "3"),
+    ],
+)
+def test_digest_changed_meaning_differs(keyword: str, value: Any) -> None:
+    assert pixel_digest(axial(5.0, **{keyword: value})) != pixel_digest(axial(5.0))
+
+
+def test_digest_transfer_syntax_differs() -> None:
+    ds = film()
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    assert pixel_digest(ds) != pixel_digest(film())
