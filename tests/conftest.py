@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from dicom_node import settings
+
+hypothesis.settings.register_profile("node", deadline=None)  # speed is measured in bench/
+hypothesis.settings.load_profile("node")
 
 
 @pytest.fixture(scope="session")

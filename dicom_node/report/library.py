@@ -64,12 +64,16 @@ def _number(unit: Code) -> Callable[[CodedConcept, Any], ContentItem]:
     return lambda name, value: number(name, float(value), unit)
 
 
-_PIXELS, _MM, _COSINE = map(_number, (codes.PIXELS, codes.MILLIMETRE, codes.DIRECTION_COSINE))
+def _count(name: CodedConcept, value: Any) -> ContentItem:  # noqa: ANN401
+    return number(name, int(value), codes.PIXELS)
+
+
+_MM, _COSINE = map(_number, (codes.MILLIMETRE, codes.DIRECTION_COSINE))
 
 _IMAGE: Final = (
     _Descriptor(dcm.DCM.FrameOfReferenceUID, "FrameOfReferenceUID", None, _uid),
-    _Descriptor(dcm.DCM.PixelDataRows, "Rows", None, _PIXELS),
-    _Descriptor(dcm.DCM.PixelDataColumns, "Columns", None, _PIXELS),
+    _Descriptor(dcm.DCM.PixelDataRows, "Rows", None, _count),
+    _Descriptor(dcm.DCM.PixelDataColumns, "Columns", None, _count),
 )
 _PROJECTION: Final = (
     _Descriptor(dcm.DCM.PatientOrientationRow, "PatientOrientation", 0, _text),

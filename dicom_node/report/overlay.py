@@ -54,4 +54,4 @@ def _fitting(text: str, width: int, height: int) -> float:
     """Return the largest font size at which ``text`` fits into the strip."""
     wanted = 0.75 * height
     natural = ImageFont.load_default(wanted).getlength(text)
-    return float(wanted * min(1.0, 0.98 * width / natural))
+    return max(1.0, float(wanted * min(1.0, 0.98 * width / natural)))

@@ -24,6 +24,9 @@ UTF8: Final = "ISO_IR 192"
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 """Timezone Offset From UTC (PS3.3 C.12.1.1.8)."""
 
+_ESCAPE: Final = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
+"""Code extensions (ISO 2022) that pydicom leaves in decoded text, as for ISO 2022 IR 58."""
+
 _HIGHEST_GROUP: Final = 0x0040
 """Patient, study, series, acquisition and request attributes all lie below."""
 
@@ -113,11 +116,20 @@ def _complete(source: Dataset) -> Dataset:
     for keyword in _EMPTY_WHEN_MISSING:
         if keyword not in header:
             setattr(header, keyword, None)
+    if header.get("PatientIdentityRemoved") == "YES" and not _says_how(header):
+        header.DeidentificationMethod = "not stated by the source"
     if header.PatientSex not in {"M", "F", "O", "", None}:
         header.PatientSex = None
     if not _OFFSET.fullmatch(str(header.get("TimezoneOffsetFromUTC", "+0000"))):
         del header.TimezoneOffsetFromUTC
     return header
+
+
+def _says_how(header: Dataset) -> bool:
+    """Tell whether the de-identification is described, as Type 1C asks (PS3.3 C.7.1.1)."""
+    return bool(
+        header.get("DeidentificationMethod") or header.get("DeidentificationMethodCodeSequence")
+    )
 
 
 def _copy(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
@@ -150,8 +162,14 @@ def _value(element: DataElement) -> Any:  # noqa: ANN401 - a DICOM value is what
     if element.VR == VR.SQ:
         return DicomSequence([_copy(item, item.keys()) for item in element.value])
     if isinstance(element.value, MultiValue):
-        return [str(v) if isinstance(v, PersonName) else v for v in element.value]
-    return str(element.value) if isinstance(element.value, PersonName) else element.value
+        return [_plain(v) for v in element.value]
+    return _plain(element.value)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, PersonName) or type(value) is str:
+        return _ESCAPE.sub("", str(value))
+    return value
 
 
 def _validate(vr: str, value: Any) -> None:  # noqa: ANN401 - as above
