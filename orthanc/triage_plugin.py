@@ -96,12 +96,15 @@ def _user(authorization: str) -> str:
 
 
 def _answer(output: "orthanc.RestOutput", status: int, kind: str, body: bytes) -> None:
-    """Answer with any status; Orthanc takes bytes for 200 alone, text and its length else."""
+    """Answer with any status; AnswerBuffer knows none but 200."""
     if status == httpx.codes.OK:
         output.AnswerBuffer(body, kind)
         return
     output.SetHttpHeader("Content-Type", kind)
-    output.SendHttpStatus(status, body.decode(errors="replace"), len(body))
+    try:
+        output.SendHttpStatus(status, body)
+    except TypeError:  # orthanc-python before 5.0 takes text and its length in bytes
+        output.SendHttpStatus(status, body.decode(errors="replace"), len(body))
 
 
 log.configure(_SETTINGS.log_level)
