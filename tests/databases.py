@@ -6,26 +6,29 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.conftest import missing_tool
+
 _ACCOUNT = "postgres"
+_LET_NOBODY_ELSE_IN = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def _binaries() -> Path:
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for folder in folders:
-        if (folder / "initdb").exists():
-            return folder
-    reason = "PostgreSQL's server is not installed (apt-get install postgresql)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    complete = [folder for folder in folders if (folder / "initdb").exists()]
+    if not complete:
+        missing_tool("PostgreSQL's server is not installed (apt-get install postgresql)")
+    return complete[0]
 
 
 def _run(*command: str | Path) -> None:
@@ -69,6 +72,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
     folder: Path = request.getfixturevalue("postgres_server")
-    name = f"ledger_{uuid.uuid4().hex}"
-    _run(_binaries() / "createdb", "-h", folder, "-U", _ACCOUNT, name)
-    return f"postgresql://{_ACCOUNT}@/{name}?host={folder}"
+    address = f"postgresql://{_ACCOUNT}@/{_ACCOUNT}?host={folder}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(_LET_NOBODY_ELSE_IN)
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return address
