@@ -264,6 +264,20 @@ class Queue(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """Asking for a run, as the API sees it (`dicom_node.intake.admission`)."""
+
+    def admit(
+        self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False
+    ) -> RunTicket:
+        """Ask for a run at once because a person wants it.
+
+        Raises StudyNotFound, StudyRefused (the refusal is in the worklist), ArchiveUnavailable,
+        and QueueUnavailable, after which the run stands and is handed over by itself.
+        """
+        ...
+
+
 class ChangeLog(Protocol):
     """What the archive says happened, in order, for reconcile."""
 
