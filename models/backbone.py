@@ -1,0 +1,93 @@
+"""MobileNetV2 as the models here use it: feature maps, their mean, and a linear head.
+
+Howard/Sandler et al. 2018 (arXiv:1801.04381) through torchvision. A linear head on the mean of
+the last feature maps makes Grad-CAM a weighted sum of those maps (Selvaraju et al. 2017,
+arXiv:1610.02391, appendix A), so one forward pass gives logits and evidence.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from dicom_node.errors import ModelNotFound
+from models import torchvision_compat
+
+assert torchvision_compat  # noqa: S101  # imported for its effect, before torchvision
+from torchvision.models import mobilenet_v2  # noqa: E402
+
+CHANNELS: Final = 1280
+_IMAGENET_CLASSES: Final = 1001
+"""Class 0 of the pretrained weights is background."""
+
+
+class MobileNet(nn.Module):
+    """Grey images in, (logits, feature maps) out.
+
+    Input: (n, 1, edge, edge), 0 to 1; the pretrained weights expect RGB as x/127.5 - 1, so the
+    grey plane is scaled to -1..1 and repeated. Output: logits (n, labels) and feature maps
+    (n, 1280, edge/32, edge/32).
+    """
+
+    def __init__(self, labels: int, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.features: nn.Sequential = mobilenet_v2(num_classes=_IMAGENET_CLASSES).features
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(CHANNELS, labels)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Return the last feature maps."""
+        maps: Tensor = self.features((images * 2.0 - 1.0).expand(-1, 3, -1, -1))
+        return maps
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and feature maps."""
+        maps = self.maps(images)
+        return self.head(self.dropout(maps.mean(dim=(2, 3)))), maps
+
+
+@torch.no_grad()
+def restore_statistics(network: MobileNet, images: Tensor) -> None:
+    """Give the batch norms real statistics without changing what the network computes.
+
+    The dequantised weights have their batch norms folded into the convolutions: the stored mean
+    and variance are not those of any data, so that training mode would wreck the network. Mean m
+    and variance v of ``images`` replace them, and scale and offset make up for the change.
+    """
+    seen: dict[nn.BatchNorm2d, Tensor] = {}
+
+    def keep(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(norm, nn.BatchNorm2d):
+            seen[norm] = torch.stack(
+                [inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3), unbiased=False)]
+            )
+
+    norms = [m for m in network.features.modules() if isinstance(m, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(keep) for norm in norms]
+    network.eval()
+    network.maps(images)
+    for hook in hooks:
+        hook.remove()
+    for norm, (mean, variance) in seen.items():
+        if norm.running_mean is None or norm.running_var is None:
+            continue
+        old = torch.sqrt(norm.running_var + norm.eps)
+        norm.bias.add_(norm.weight * (mean - norm.running_mean) / old)
+        norm.weight.mul_(torch.sqrt(variance + norm.eps) / old)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
+
+def pretrained(file: Path, labels: int, dropout: float) -> MobileNet:
+    """Return a network with ImageNet features from ``file`` and a fresh head.
+
+    Raises ModelNotFound where the file is missing.
+    """
+    if not file.is_file():
+        raise ModelNotFound(f"pretrained weights {file} are missing; training starts from them")
+    network = MobileNet(labels, dropout)
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    features = {k.removeprefix("features."): v for k, v in state.items() if k[:9] == "features."}
+    network.features.load_state_dict(features, strict=True)
+    return network

@@ -1,0 +1,74 @@
+"""The CT gate: an axial chest of plausible size with enough slices that show lung."""
+
+from typing import Final
+
+import numpy as np
+
+from dicom_node.domain import RefusalCode, Sample, StudyKind
+from dicom_node.errors import StudyRefused
+from models import lungs
+from models.ct_mobilenet.series import LEAST_SHARE
+from models.lungs import Lungs
+
+LEAST_LUNG_SLICES: Final = 5
+LEAST_PEAK_SHARE: Final = 0.17
+"""Some slice of a chest shows lung over at least this part of the body; bowel never does."""
+LEAST_WIDTH_CM: Final = 19.0
+MOST_WIDTH_CM: Final = 42.0
+"""Width of both lungs together: adults 20 to 38 cm, children below."""
+LEAST_BODY_CM2: Final = 250.0
+_AIR_HU: Final = -800.0
+_TISSUE_HU: Final = (-200.0, 300.0)
+_LEAST_TISSUE: Final = 0.05
+
+
+def _refuse(code: RefusalCode, reason: str) -> StudyRefused:
+    return StudyRefused(code.value, reason)
+
+
+class CtGate:
+    """Decides from Hounsfield units and geometry; needs no weights."""
+
+    def check(self, sample: Sample) -> Sample:
+        """Return the series to read; raises StudyRefused."""
+        if sample.kind is not StudyKind.CT or sample.pixels.ndim != 3:  # noqa: PLR2004
+            raise _refuse(RefusalCode.NOT_CHEST, "This is not a CT series.")
+        self._hounsfield(sample)
+        found = lungs.find(sample)
+        self._chest(found)
+        self._size(found)
+        return sample
+
+    def _hounsfield(self, sample: Sample) -> None:
+        """Refuse numbers that cannot be Hounsfield units of a person: no tissue, or no range."""
+        probe = sample.pixels[:, ::8, ::8]
+        tissue = float(((probe > _TISSUE_HU[0]) & (probe < _TISSUE_HU[1])).mean())
+        if float(np.ptp(probe)) < -_AIR_HU / 2 or tissue < _LEAST_TISSUE:
+            raise _refuse(
+                RefusalCode.OUT_OF_DISTRIBUTION,
+                "The values of this series are not those of a body in Hounsfield units.",
+            )
+
+    def _chest(self, found: Lungs) -> None:
+        count = len(found.slices(LEAST_SHARE))
+        peak = float(np.max(found.share * found.both_sides, initial=0.0))
+        if count == 0 or peak < LEAST_PEAK_SHARE:
+            raise _refuse(
+                RefusalCode.NO_LUNG,
+                "No slice of this series shows both lungs; it does not look like a chest CT.",
+            )
+        if count < LEAST_LUNG_SLICES:
+            raise _refuse(
+                RefusalCode.TOO_FEW_SLICES,
+                f"Only {count} slices of this series show both lungs; at least "
+                f"{LEAST_LUNG_SLICES} are needed.",
+            )
+
+    def _size(self, found: Lungs) -> None:
+        body = float(found.body_cm2.max())
+        if not LEAST_WIDTH_CM <= found.width_cm <= MOST_WIDTH_CM or body < LEAST_BODY_CM2:
+            raise _refuse(
+                RefusalCode.OUT_OF_DISTRIBUTION,
+                f"The lungs are {found.width_cm:.0f} cm wide, which is not an adult's chest, and "
+                f"the model knows adults only.",
+            )

@@ -1,0 +1,56 @@
+"""Every model there is: name to folder and loader, in one dictionary.
+
+A new model is a folder with card, weights, golden numbers and a module that has ``load``, and
+one line here; `tests/models/test_classifier_contract.py` then runs on it by itself. Cards can
+be read without loading torch; the loader's module is imported only when a model is opened.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from dicom_node.errors import ModelNotFound
+from models import card
+from models.card import ModelCard
+
+if TYPE_CHECKING:
+    from models.served import Loader, Served
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where one model lives; ``module`` has ``load(folder, card, device)``."""
+
+    folder: Path
+    module: str
+
+    def card(self) -> ModelCard:
+        """Read the model's card."""
+        return card.load(self.folder)
+
+
+MODELS: Final[Mapping[str, Entry]] = {
+    "cxr-mobilenet": Entry(_HERE / "cxr_mobilenet", "models.cxr_mobilenet.model"),
+    "ct-mobilenet": Entry(_HERE / "ct_mobilenet", "models.ct_mobilenet.model"),
+    "gate": Entry(_HERE / "gate", "models.gate.model"),
+}
+
+
+def entry(name: str) -> Entry:
+    """Return the entry of ``name``; raise ModelNotFound that lists the known names."""
+    if name not in MODELS:
+        raise ModelNotFound(f"no model is named {name}; there are: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def open_model(where: Entry, device: str) -> "Served":
+    """Load the model of one entry onto ``device`` (cpu or cuda).
+
+    Raises WeightsMismatch where the weights are not those of the card.
+    """
+    loader = cast("Loader", importlib.import_module(where.module).load)
+    return loader(where.folder, where.card(), device)

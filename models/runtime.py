@@ -1,0 +1,103 @@
+"""The warm, verified models of one process."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Final, cast
+
+import torch
+
+from dicom_node import log
+from dicom_node.domain import ServedModel, StudyKind
+from dicom_node.errors import ModelNotFound
+from dicom_node.ports import Classifier, Gate
+from models import registry, served
+from models.gate.model import Gates
+from models.served import Served
+
+GATE: Final = "gate"
+
+
+def device_for(wanted: str) -> str:
+    """Return cpu or cuda for auto, cpu or cuda; raise ModelNotFound where cuda is missing."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise ModelNotFound("NODE_DEVICE is cuda, but torch sees no CUDA device; use auto or cpu")
+    return "cuda" if wanted in {"auto", "cuda"} and available else "cpu"
+
+
+def opened(name: str, device: str) -> Served:
+    """Load one model, verify weights and golden prediction, and return it.
+
+    Raises ModelNotFound, WeightsMismatch, GoldenMismatch or ModelError.
+    """
+    entry = registry.entry(name)
+    started = perf_counter()
+    model = registry.open_model(entry, device)
+    served.verify(model, entry.folder)
+    log.get().info(
+        "model ready",
+        model=name,
+        version=model.card.version,
+        sha256=model.card.weights.sha256,
+        device=device,
+        elapsed_ms=round(1000 * (perf_counter() - started)),
+    )
+    return model
+
+
+class ModelRuntime:
+    """Gate and served classifiers, loaded once; implements `dicom_node.ports.Runtime`."""
+
+    def __init__(self, gates: Gates, classifiers: Mapping[StudyKind, Served], device: str) -> None:
+        self._gates = gates
+        self._classifiers = classifiers
+        self._device = device
+
+    def gate(self, kind: StudyKind) -> Gate:
+        """Return the gate for this kind of study."""
+        return self._gates.of(kind)
+
+    def classifier(self, kind: StudyKind) -> Classifier:
+        """Return the served model; raises ModelNotFound."""
+        if kind not in self._classifiers:
+            raise ModelNotFound(f"no model is served for {kind}; name one in the policy")
+        return cast("Classifier", self._classifiers[kind])
+
+    def served(self) -> tuple[ServedModel, ...]:
+        """Return what this process serves, for the ledger: card as JSON, device, time."""
+        now = datetime.now(UTC)
+        return tuple(
+            ServedModel(
+                kind=kind,
+                identity=model.card.identity,
+                card=model.card.model_dump_json(),
+                ready=True,
+                message="weights and golden prediction verified",
+                device=self._device,
+                seen_at=now,
+            )
+            for kind, model in self._classifiers.items()
+        )
+
+
+def load(device: str, policy_models: Mapping[StudyKind, str]) -> ModelRuntime:
+    """Load gate and served models onto ``device`` (auto, cpu or cuda), verified and warm.
+
+    The golden prediction takes the served path from end to end, so it warms each model up.
+
+    Raises ModelNotFound, WeightsMismatch, GoldenMismatch or ModelError: then nothing is served.
+    """
+    place = device_for(device)
+    gates = opened(GATE, place)
+    if not isinstance(gates, Gates):
+        raise ModelNotFound(f"the registry's entry {GATE} is no gate")
+    classifiers = {kind: _classifier(kind, name, place) for kind, name in policy_models.items()}
+    return ModelRuntime(gates, classifiers, place)
+
+
+def _classifier(kind: StudyKind, name: str, device: str) -> Served:
+    model = opened(name, device)
+    if model.card.role != "classifier" or kind not in model.card.kinds:
+        raise ModelNotFound(f"the policy names {name} for {kind}, but it does not read that")
+    return model

@@ -1,0 +1,1 @@
+"""Training and evaluation of the shipped models; nothing here is loaded to serve."""

@@ -1,0 +1,44 @@
+"""Prepared images on disk, so that each JPEG is decoded once."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.imaging import Float
+from models.training.manifest import Item
+from models.training.progress import Progress
+
+Bytes = NDArray[np.uint8]
+Prepare = Callable[[Float], Float]
+
+
+def read_grey(file: Path) -> Float:
+    """Read a JPEG or PNG as float32 (rows, columns), 0 to 1."""
+    with Image.open(file) as image:
+        return np.asarray(image.convert("L"), dtype=np.float32) / 255.0
+
+
+def prepared(
+    items: Sequence[Item], prepare: Prepare, edge: int, file: Path, progress: Progress
+) -> Bytes:
+    """Return (n, edge, edge) uint8 images in the order of ``items``, from ``file`` where it fits.
+
+    The file's name carries a digest of the list, so another list makes another file.
+    """
+    digest = hashlib.sha256("\n".join(item.id for item in items).encode()).hexdigest()[:12]
+    stored = file.with_name(f"{file.stem}-{edge}-{digest}.npy")
+    if stored.is_file():
+        images: Bytes = np.load(stored)
+        return images
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    images = np.empty((len(items), edge, edge), dtype=np.uint8)
+    for index, item in enumerate(progress.track(items, "preparing images")):
+        images[index] = np.round(prepare(read_grey(item.file)) * 255.0)
+    partial = stored.with_suffix(".part.npy")
+    np.save(partial, images)
+    partial.replace(stored)
+    return images

@@ -1,0 +1,161 @@
+"""One training run: where it reads, where it writes, and how its result becomes a model."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dicom_node.errors import SettingsError
+from models import card, registry, served, weights
+from models.backbone import MobileNet
+from models.card import Figure, Label, Weights
+from models.imaging import CANONICAL_EDGE, EDGE
+from models.training import cardfile
+from models.training.augment import augment
+from models.training.loop import Epoch, Part, Plan
+from models.training.manifest import Item
+from models.training.progress import Progress
+from models.training.recipe import Cell, Recipe
+
+WEIGHTS_FILE: Final = "weights.safetensors"
+_MARGIN: Final = (CANONICAL_EDGE - EDGE) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A recipe with its folders; ``data`` holds cxr/ and ct/, ``data``/../weights backbones."""
+
+    recipe: Recipe
+    data: Path
+    output: Path
+    progress: Progress
+
+    @property
+    def device(self) -> str:
+        """Return the device that training runs on."""
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def backbone(self) -> Path:
+        """Return the file of the pretrained weights."""
+        return self.data.resolve().parent / "weights" / self.recipe.pretrained
+
+    @property
+    def cache(self) -> Path:
+        """Return the folder of prepared images."""
+        return self.output / "cache"
+
+
+def centred(images: Tensor) -> Tensor:
+    """Return the part of prepared images that a served model sees."""
+    return images[:, :, _MARGIN : _MARGIN + EDGE, _MARGIN : _MARGIN + EDGE]
+
+
+def _members(items: Sequence[Item], cell: Cell, split: str) -> list[int]:
+    return [
+        index
+        for index, item in enumerate(items)
+        if item.split == split
+        and item.label == cell.label
+        and item.set in cell.sets
+        and cell.source in item.source
+    ]
+
+
+def part(
+    job: Job, items: Sequence[Item], images: NDArray[np.uint8], labels: Sequence[str], split: str
+) -> Part:
+    """Return one split's images, weighted so that each cell has its share.
+
+    A cell without images in this split is left out; raises SettingsError where all are.
+    """
+    chosen: list[int] = []
+    share: list[float] = []
+    for cell in job.recipe.cells:
+        mine = _members(items, cell, split)
+        job.progress.say(f"{split}: {cell.label} from {'+'.join(sorted(cell.sets))}: {len(mine)}")
+        chosen += mine
+        share += [cell.share / len(mine) for _ in mine]
+    if not chosen:
+        raise SettingsError(f"recipe {job.recipe.name} finds no images of split {split}")
+    targets = np.array([labels.index(items[index].label) for index in chosen], dtype=np.int64)
+    return Part(images[chosen], targets, np.array(share) / sum(share))
+
+
+def plan(job: Job, train: Part, val: Part) -> Plan:
+    """Return the plan of a fit with this recipe's augmentation."""
+
+    def change(images: Tensor, random: torch.Generator) -> Tensor:
+        return augment(images, EDGE, job.recipe.augmentation, random)
+
+    return Plan(job.recipe.fitting, train, val, change, centred, job.recipe.seed)
+
+
+def seed(job: Job) -> None:
+    """Fix every source of randomness; results still differ a little between machines."""
+    torch.manual_seed(job.recipe.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found out about its model."""
+
+    labels: tuple[Label, ...]
+    operating: dict[str, float]
+    figures: tuple[Figure, ...]
+    history: tuple[Epoch, ...] = ()
+
+
+def save(
+    job: Job,
+    tensors: dict[str, Tensor],
+    outcome: Outcome,
+    measure: Callable[[Path], tuple[Figure, ...]] | None = None,
+) -> Path:
+    """Write card, weights, golden numbers and metrics.json into the output folder; return it.
+
+    ``measure`` adds figures that need the finished model.
+    """
+    where = registry.entry(job.recipe.model)
+    folder = job.output / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(where.folder / card.FILE, folder / card.FILE)
+    named = Weights(file=WEIGHTS_FILE, sha256=weights.write(folder / WEIGHTS_FILE, tensors))
+    cardfile.write(folder / card.FILE, named, outcome.labels, outcome.figures, outcome.operating)
+    entry = registry.Entry(folder, where.module)
+    served.record(registry.open_model(entry, "cpu"), folder, GOLDEN_TOLERANCE)
+    figures = outcome.figures
+    if measure is not None:
+        figures += measure(folder)
+        cardfile.write(folder / card.FILE, named, outcome.labels, figures, outcome.operating)
+    metrics = {
+        "recipe": job.recipe.model_dump(mode="json"),
+        "weights_sha256": named.sha256,
+        "figures": [figure.model_dump() for figure in figures],
+        "history": [asdict(epoch) for epoch in outcome.history],
+    }
+    (job.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    return folder
+
+
+GOLDEN_TOLERANCE: Final = 0.01
+"""Processors and kernels differ by less; a changed preprocessing or weight by more."""
+
+
+def install(job: Job, folder: Path) -> None:
+    """Make a trained model the shipped one: copy its files over those in the package."""
+    target = registry.entry(job.recipe.model).folder
+    for name in (card.FILE, WEIGHTS_FILE, served.GOLDEN_FILE):
+        shutil.copyfile(folder / name, target / name)
+
+
+def network_tensors(network: MobileNet) -> dict[str, Tensor]:
+    """Return what is shipped of a network."""
+    return dict(network.state_dict())

@@ -1,0 +1,236 @@
+"""Fitting a network: weighted epochs, averaged weights, early stopping on validation."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.backbone import MobileNet, restore_statistics
+from models.graph import channels_last
+from models.training.progress import Progress
+from models.training.recipe import Fit
+
+Index = NDArray[np.int64]
+Weights = NDArray[np.float64]
+_EVAL_BATCH = 64
+_WARM_UP = 0.1
+_STATISTICS = 128
+"""Images that the batch norms' statistics are taken from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Images (n, edge, edge) uint8 with class indices and weights that sum to 1."""
+
+    images: NDArray[np.uint8]
+    targets: Index
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the history."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_balanced_accuracy: float
+    seconds: float
+
+
+@dataclass(slots=True)
+class Fitted:
+    """The best weights seen, and how the run went."""
+
+    network: MobileNet
+    history: list[Epoch] = field(default_factory=list)
+
+
+def tensor(images: NDArray[np.uint8]) -> Tensor:
+    """Return (n, 1, edge, edge) float32, 0 to 1."""
+    return torch.from_numpy(images).unsqueeze(1).float() / 255.0
+
+
+def logits(
+    network: MobileNet,
+    images: NDArray[np.uint8],
+    prepare: Callable[[Tensor], Tensor],
+    *,
+    fast: bool = False,
+) -> NDArray[np.float32]:
+    """Return logits (n, labels) of prepared images; ``fast`` computes in bfloat16."""
+    network.eval()
+    out = []
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        for start in range(0, len(images), _EVAL_BATCH):
+            batch = prepare(tensor(images[start : start + _EVAL_BATCH])).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+                raw, _ = network(batch.contiguous(memory_format=torch.channels_last))
+            out.append(raw.float().cpu())
+    return torch.cat(out).numpy()
+
+
+def weighted_loss(raw: NDArray[np.float32], part: Part) -> float:
+    """Return the weighted mean negative log-likelihood."""
+    shifted = raw.astype(np.float64) - raw.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-(log_p[np.arange(len(raw)), part.targets] * part.weights).sum())
+
+
+def weighted_balanced_accuracy(raw: NDArray[np.float32], part: Part) -> float:
+    """Return the mean over classes of the weighted recall."""
+    right = raw.argmax(axis=1) == part.targets
+    recalls = []
+    for label in np.unique(part.targets):
+        mine = part.targets == label
+        recalls.append(np.average(right[mine], weights=part.weights[mine]))
+    return float(np.mean(recalls))
+
+
+def _freeze(network: MobileNet, blocks: int) -> None:
+    for block in list(network.features)[:blocks]:
+        block.requires_grad_(requires_grad=False)
+
+
+def _train_mode(network: MobileNet, blocks: int) -> None:
+    """Train mode for all but the frozen blocks, whose batch statistics stay."""
+    network.train()
+    for block in list(network.features)[:blocks]:
+        block.eval()
+
+
+class _Average:
+    """Exponential moving average of weights and batch statistics (Polyak)."""
+
+    def __init__(self, network: MobileNet, decay: float) -> None:
+        self.network = copy.deepcopy(network)
+        self._decay = decay
+        self._steps = 0
+
+    def update(self, network: nn.Module) -> None:
+        self._steps += 1
+        decay = min(self._decay, self._steps / (self._steps + 10))
+        mine, theirs = self.network.state_dict(), network.state_dict()
+        for name, value in mine.items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1.0 - decay)
+            else:
+                value.copy_(theirs[name])
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Warm up linearly, then fall along a cosine."""
+    done = step / steps
+    if done < _WARM_UP:
+        return done / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _restore(network: MobileNet, plan: "Plan") -> None:
+    draw = np.random.default_rng(plan.seed)
+    chosen = draw.choice(len(plan.train.targets), _STATISTICS, p=plan.train.weights)
+    random = torch.Generator().manual_seed(plan.seed)
+    images = plan.change(tensor(plan.train.images[chosen]), random)
+    restore_statistics(network, images.to(next(network.parameters()).device))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything one fit needs besides the network."""
+
+    fit: Fit
+    train: Part
+    val: Part
+    change: Callable[[Tensor, torch.Generator], Tensor]
+    prepare: Callable[[Tensor], Tensor]
+    seed: int
+
+
+def _optimiser(network: MobileNet, how: Fit) -> torch.optim.AdamW:
+    trunk = [p for p in network.features.parameters() if p.requires_grad]
+    return torch.optim.AdamW(
+        [
+            {"params": trunk, "lr": how.learning_rate},
+            {"params": network.head.parameters(), "lr": how.head_learning_rate},
+        ],
+        weight_decay=how.weight_decay,
+    )
+
+
+class _Run:
+    """One fit under way."""
+
+    def __init__(self, network: MobileNet, plan: Plan, progress: Progress) -> None:
+        how = plan.fit
+        self._network = network
+        self._plan = plan
+        self._progress = progress
+        self._device = next(network.parameters()).device
+        self._steps = math.ceil(how.images_per_epoch / how.batch)
+        self._optimiser = _optimiser(network, how)
+        self._scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda step: _schedule(step + 1, self._steps * how.epochs)
+        )
+        self._random = torch.Generator().manual_seed(plan.seed)
+        self._draw = np.random.default_rng(plan.seed)
+        self.average = _Average(network, how.average)
+
+    def epoch(self, number: int) -> Epoch:
+        """Train for one epoch and measure the averaged weights on validation."""
+        started = time.perf_counter()
+        how, train = self._plan.fit, self._plan.train
+        chosen = self._draw.choice(len(train.targets), (self._steps, how.batch), p=train.weights)
+        _train_mode(self._network, how.frozen_blocks)
+        what = f"epoch {number}/{how.epochs}"
+        losses = [self._step(index) for index in self._progress.track(list(chosen), what)]
+        raw = logits(self.average.network, self._plan.val.images, self._plan.prepare, fast=True)
+        return Epoch(
+            epoch=number,
+            train_loss=float(np.mean(losses)),
+            val_loss=weighted_loss(raw, self._plan.val),
+            val_balanced_accuracy=weighted_balanced_accuracy(raw, self._plan.val),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _step(self, index: Index) -> float:
+        train = self._plan.train
+        images = self._plan.change(tensor(train.images[index]), self._random).to(self._device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        targets = torch.from_numpy(train.targets[index]).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            out, _ = self._network(images)
+        smoothing = self._plan.fit.label_smoothing
+        loss = functional.cross_entropy(out.float(), targets, label_smoothing=smoothing)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self._optimiser.step()
+        self._scheduler.step()
+        self.average.update(self._network)
+        return loss.item()
+
+
+def fit(network: MobileNet, plan: Plan, progress: Progress) -> Fitted:
+    """Fit ``network`` and return the averaged weights of the best epoch on validation."""
+    channels_last(network)
+    _freeze(network, plan.fit.frozen_blocks)
+    _restore(network, plan)
+    run = _Run(network, plan, progress)
+    best, least, since = copy.deepcopy(run.average.network), math.inf, 0
+    history: list[Epoch] = []
+    for number in range(1, plan.fit.epochs + 1):
+        history.append(run.epoch(number))
+        progress.say(str(history[-1]))
+        since += 1
+        if history[-1].val_loss < least:
+            best, least, since = copy.deepcopy(run.average.network), history[-1].val_loss, 0
+        if since >= plan.fit.patience:
+            break
+    return Fitted(best, history)

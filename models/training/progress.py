@@ -1,0 +1,36 @@
+"""What training says while it runs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Where progress goes."""
+
+    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
+        """Yield ``items`` and show how far it is."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        ...
+
+
+class ConsoleProgress:
+    """Progress bars and lines on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    def track(self, items: Sequence[T], what: str) -> Iterator[T]:
+        """Yield ``items`` behind a progress bar."""
+        return iter(track(items, what, console=self._console, transient=True))
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, highlight=False)

@@ -1,0 +1,125 @@
+"""Training recipes: one TOML file each, validated before anything runs."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dicom_node.errors import SettingsError
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cell(_Section):
+    """One class from one group of sources, and the share of each epoch that it fills."""
+
+    label: str
+    sets: frozenset[str]
+    source: str = ""
+    share: float = Field(gt=0)
+
+
+class Fit(_Section):
+    """How the network is fitted."""
+
+    epochs: int = Field(ge=1)
+    images_per_epoch: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    head_learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)
+    frozen_blocks: int = Field(ge=0, le=19)
+    patience: int = Field(ge=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Augment(_Section):
+    """Random changes to training images; every range is symmetric unless it says so."""
+
+    rotation_deg: float = Field(ge=0)
+    scale: tuple[float, float]
+    aspect: float = Field(ge=0)
+    shift: float = Field(ge=0)
+    flip: float = Field(ge=0, le=1)
+    gamma: float = Field(ge=0)
+    contrast: float = Field(ge=0)
+    noise: float = Field(ge=0)
+    coarse: float = Field(ge=0, le=1)
+    cover_border: float = Field(ge=0, le=1)
+    cover_patch: float = Field(ge=0, le=1)
+
+
+class Gate(_Section):
+    """How the film gate's head and distance are fitted."""
+
+    films: int = Field(ge=1)
+    rank: int = Field(ge=1)
+    strength: float = Field(gt=0)
+    most_refused: float = Field(gt=0, lt=1)
+    phantom_seeds: int = Field(ge=0)
+
+
+class Recipe(_Section):
+    """A whole recipe."""
+
+    name: str
+    model: str
+    task: Literal["cxr", "ct", "gate"]
+    seed: int
+    pretrained: str
+    fit: Fit | None = None
+    augment: Augment | None = None
+    gate: Gate | None = None
+    cells: tuple[Cell, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = self.gate is None if self.task == "gate" else not (self.fit and self.augment)
+        if missing:
+            raise ValueError(f"a {self.task} recipe needs its sections (gate, or fit and augment)")
+        return self
+
+    @property
+    def fitting(self) -> Fit:
+        """Return the section ``fit``; raise SettingsError where this recipe has none."""
+        if self.fit is None:
+            raise SettingsError(f"recipe {self.name} has no section fit")
+        return self.fit
+
+    @property
+    def augmentation(self) -> Augment:
+        """Return the section ``augment``; raise SettingsError where this recipe has none."""
+        if self.augment is None:
+            raise SettingsError(f"recipe {self.name} has no section augment")
+        return self.augment
+
+    @property
+    def gating(self) -> Gate:
+        """Return the section ``gate``; raise SettingsError where this recipe has none."""
+        if self.gate is None:
+            raise SettingsError(f"recipe {self.name} has no section gate")
+        return self.gate
+
+
+def load(name_or_file: str) -> Recipe:
+    """Read a recipe by name or path; raise SettingsError that lists every fault."""
+    file = Path(name_or_file)
+    if file.suffix != ".toml":
+        file = FOLDER / f"{name_or_file}.toml"
+    try:
+        return Recipe(**tomllib.loads(file.read_text()))
+    except FileNotFoundError as exc:
+        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
+        raise SettingsError(f"no recipe {name_or_file}; there are: {known}") from exc
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"recipe {file} cannot be read: {exc}") from exc
+    except ValidationError as exc:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise SettingsError(f"recipe {file} is wrong: {faults}") from exc
