@@ -1,0 +1,275 @@
+"""The way of a run with a real ledger and real files; the model says what the test wants."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from dicom_node import policy
+from dicom_node.domain import (
+    Claim,
+    InstanceRef,
+    ObjectRef,
+    RunState,
+    SeriesRef,
+    Stage,
+    StudyDetail,
+    StudyRef,
+    Trigger,
+)
+from dicom_node.errors import ArchiveUnavailable, InferenceFailed, NodeError, StudyNotFound
+from dicom_node.intake.admission import Admission
+from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.pixels.wrap import encode
+from dicom_node.report.registry import writers
+from tests.builders import Film
+from tests.ledgers import Clock
+from tests.listings import LONG_AGO, ListedArchive, ListedQueue
+from tests.runtimes import ScriptedRuntime
+from worker.pipeline import Attempt, Outbox, Pipeline
+
+FILM = Film(name="pipeline", rows=256, columns=224)
+POLICY = policy.load()
+
+
+@dataclass
+class FileArchive(ListedArchive):
+    """An archive that holds real files; every fault is one the test sets."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    stored: list[Dataset] = field(default_factory=list)
+    fault: NodeError | None = None
+    forgets: bool = False
+
+    def take(self, image: Dataset) -> None:
+        """Store an image as a modality would, anew each time."""
+        content = encode(image)
+        uid = str(image.SOPInstanceUID)
+        self.files[uid] = content
+        series = str(image.SeriesInstanceUID)
+        revision = f"revision-{len(self.log)}"
+        listed = StudyRef(
+            study_instance_uid=str(image.StudyInstanceUID),
+            orthanc_id="orthanc-study",
+            patient_id=str(image.PatientID),
+            patient_name=str(image.PatientName),
+            accession_number="",
+            study_description="",
+            series=(_series(series, InstanceRef(uid, "", series, uid, revision)),),
+        )
+        self.put(listed, "StableStudy")
+
+    def instance(self, ref: InstanceRef) -> bytes:
+        """Return the file."""
+        if ref.orthanc_id not in self.files:
+            raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
+        return self.files[ref.orthanc_id]
+
+    def store(self, dicom_file: bytes) -> None:
+        """Take a result, or fail as the test wants."""
+        if self.fault is not None:
+            raise self.fault
+        self.stored.append(dcmread(BytesIO(dicom_file)))
+
+    def holds(self, ref: ObjectRef) -> bool:
+        """Tell whether a result was stored."""
+        held = {str(d.SOPInstanceUID) for d in self.stored}
+        return not self.forgets and ref.sop_instance_uid in held
+
+    @property
+    def reports(self) -> list[Dataset]:
+        """Return the stored SRs."""
+        return [d for d in self.stored if d.Modality == "SR"]
+
+
+def _series(uid: str, ref: InstanceRef) -> SeriesRef:
+    return SeriesRef(uid, "CR", "orthanc-series", (ref,), last_update=LONG_AGO)
+
+
+@dataclass
+class Bench:
+    archive: FileArchive
+    ledger: Ledger
+    runtime: ScriptedRuntime
+    pipeline: Pipeline
+    admission: Admission
+    clock: Clock
+
+    @property
+    def study(self) -> str:
+        return str(FILM.build().StudyInstanceUID)
+
+    def admit(self, *, force: bool = False) -> str:
+        return self.admission.admit(
+            self.study, trigger=Trigger.COMMAND, actor="test", force=force
+        ).run_id
+
+    def claim(self, run_id: str) -> Claim:
+        claim = self.pipeline.claim(run_id)
+        assert claim is not None
+        return claim
+
+    def run(self, *, force: bool = False) -> StudyDetail:
+        Attempt(self.pipeline, self.claim(self.admit(force=force))).run()
+        return self.detail()
+
+    def detail(self) -> StudyDetail:
+        detail = self.ledger.queries.detail(self.study)
+        assert detail is not None
+        return detail
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    clock = Clock()
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", clock=clock)
+    archive, runtime = FileArchive(), ScriptedRuntime()
+    pipeline = Pipeline(
+        archive=archive,
+        ledger=ledger,
+        runtime=runtime,
+        writers=tuple(writers("TEST").values()),
+        policy=POLICY,
+        outbox=Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),)),
+        worker="worker-1",
+    )
+    admission = Admission(archive, ledger.studies, ledger.runs, ListedQueue(), POLICY)
+    archive.take(FILM.build())
+    yield Bench(archive, ledger, runtime, pipeline, admission, clock)
+    ledger.close()
+
+
+def test_run_reports_stores_and_plans_the_delivery(bench: Bench) -> None:
+    detail = bench.run()
+    assert detail.item.state is RunState.REPORTED
+    assert len(bench.archive.reports) == 1
+    assert [d.Modality for d in bench.archive.stored] == ["SR", "OT"]
+    (delivery,) = detail.deliveries
+    assert delivery.destination == "pacs"
+    told = {Stage.FETCH, Stage.DECODE, Stage.GATE, Stage.INFER, Stage.RECORD, Stage.REPORT}
+    assert told < detail.timings.keys()
+
+
+def test_run_archive_away_is_tried_again_with_the_same_result(bench: Bench) -> None:
+    bench.archive.fault = ArchiveUnavailable("Orthanc is away")
+    run_id = bench.admit()
+    Attempt(bench.pipeline, bench.claim(run_id)).run()
+    assert bench.detail().item.state is RunState.QUEUED
+    bench.archive.fault = None
+    bench.runtime.says = (0.9, 0.03, 0.04, 0.03)  # another device might say otherwise
+    bench.clock.forward(3600)
+    bench.clock.time = max(bench.clock.time, datetime.now(UTC) + timedelta(hours=1))
+    Attempt(bench.pipeline, bench.claim(run_id)).run()
+    detail = bench.detail()
+    assert detail.item.state is RunState.REPORTED
+    said = {f.label: f.probability for f in detail.item.findings}
+    assert said["covid19"] == 0.91
+
+
+def test_run_archive_that_forgets_never_counts_as_reported(bench: Bench) -> None:
+    bench.archive.forgets = True
+    detail = bench.run()
+    assert detail.item.state is RunState.QUEUED
+    assert detail.item.error is not None
+    assert detail.item.error.stage is Stage.CONFIRM
+
+
+def test_run_model_that_fails_ends_failed_with_the_stage(bench: Bench) -> None:
+    def burst() -> None:
+        raise InferenceFailed("the network raised")
+
+    bench.runtime.before = burst
+    detail = bench.run()
+    assert detail.item.state is RunState.FAILED
+    assert detail.item.error is not None
+    assert detail.item.error.stage is Stage.INFER
+
+
+def test_run_study_deleted_while_it_is_read_ends_failed(bench: Bench) -> None:
+    bench.runtime.before = bench.archive.studies.clear
+    detail = bench.run()
+    assert detail.item.state is RunState.FAILED
+    assert not bench.archive.stored
+
+
+def test_run_patient_changed_while_it_is_read_is_an_error_not_a_guess(bench: Bench) -> None:
+    bench.runtime.before = lambda: _change(bench.archive, patient_id="PID-OTHER")
+    detail = bench.run()
+    assert detail.item.state is RunState.FAILED
+    assert detail.item.error is not None
+    assert "patient" in detail.item.error.message
+    assert "PID" not in detail.item.error.message
+    assert not bench.archive.stored
+
+
+def test_run_name_corrected_while_it_is_read_is_the_reports_name(bench: Bench) -> None:
+    def correct() -> None:
+        image = FILM.build()
+        image.PatientName = "Corrected^Name"
+        bench.archive.take(image)
+
+    bench.runtime.before = correct
+    bench.run()
+    (report,) = bench.archive.reports
+    assert str(report.PatientName) == "Corrected^Name"
+
+
+def test_run_same_pixels_stored_anew_is_a_duplicate(bench: Bench) -> None:
+    first = bench.run()
+    bench.archive.take(FILM.build())
+    again = bench.run()
+    assert again.item.report == first.item.report
+    assert again.item.state is RunState.REPORTED
+    assert len(bench.archive.reports) == 1
+
+
+def test_run_other_pixels_supersede_with_a_predecessor(bench: Bench) -> None:
+    first = bench.run()
+    image = FILM.build()
+    image.PixelData = bytes(reversed(image.PixelData))
+    bench.archive.take(image)
+    bench.run()
+    assert first.item.report is not None
+    newest = bench.archive.reports[-1]
+    referred = newest.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert (
+        referred.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        == first.item.report.sop_instance_uid
+    )
+
+
+def test_run_forced_on_the_same_pixels_is_a_report_of_its_own(bench: Bench) -> None:
+    first = bench.run()
+    again = bench.run(force=True)
+    assert again.item.report != first.item.report
+    assert len(bench.archive.reports) == 2
+
+
+def test_claim_is_given_once(bench: Bench) -> None:
+    run_id = bench.admit()
+    bench.claim(run_id)
+    assert bench.pipeline.claim(run_id) is None
+
+
+def test_run_that_lost_its_lease_writes_nothing(bench: Bench) -> None:
+    run_id = bench.admit()
+    slow = bench.claim(run_id)
+    bench.runtime.before = lambda: _take_over(bench, run_id)
+    Attempt(bench.pipeline, slow).run()
+    assert bench.detail().item.state is RunState.RUNNING
+    assert not bench.archive.stored
+
+
+def _take_over(bench: Bench, run_id: str) -> None:
+    bench.clock.forward(POLICY.lease.seconds * 2)
+    assert replace(bench.pipeline, worker="worker-2").claim(run_id) is not None
+
+
+def _change(archive: FileArchive, *, patient_id: str) -> None:
+    image = FILM.build()
+    image.PatientID = patient_id
+    archive.take(image)
