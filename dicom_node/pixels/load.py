@@ -43,7 +43,7 @@ def parse(dicom_file: bytes) -> Dataset:
     config.settings.reading_validation_mode = config.IGNORE
     try:
         with header.tolerant():
-            return dcmread(BytesIO(dicom_file))
+            dataset = dcmread(BytesIO(dicom_file))
     except InvalidDicomError as exc:
         raise PixelError(RefusalCode.UNDECODABLE, "The file is not a DICOM file.") from exc
     except RecursionError as exc:
@@ -54,6 +54,9 @@ def parse(dicom_file: bytes) -> Dataset:
         raise PixelError(
             RefusalCode.UNDECODABLE, "The file is damaged: its data set cannot be read."
         ) from exc
+    if not len(dataset):
+        raise PixelError(RefusalCode.UNDECODABLE, "The file is damaged: its data set is empty.")
+    return dataset
 
 
 def refer(dataset: Dataset) -> InstanceRef:
