@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -21,7 +22,7 @@ def data_dir() -> Path:
     return folder
 
 
-def missing_tool(reason: str) -> None:
+def missing_tool(reason: str) -> NoReturn:
     """Fail in CI, skip elsewhere: a missing tool must never look like a passed test."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
