@@ -1,5 +1,6 @@
 """Asks a running node how it is, the way anybody outside would."""
 
+import json
 from dataclasses import dataclass
 
 import httpx
@@ -30,5 +31,15 @@ def ask(settings: Settings) -> Health:
     if "json" not in answer.headers.get("content-type", ""):
         return Health(False, f"{url} answers {answer.status_code}")
     if not answer.is_success:
-        return Health(False, f"{url} answers {answer.status_code}: not ready", answer.text)
+        return Health(
+            False, _amiss(answer.text) or f"{url} answers {answer.status_code}", answer.text
+        )
     return Health(True, "ready", answer.text)
+
+
+def _amiss(body: str) -> str:
+    """Name the parts that are not fit, or repeat the detail of a problem (RFC 9457)."""
+    answer = json.loads(body)
+    unfit = [part for part in answer.get("parts", ()) if not part["ok"]]
+    told = "; ".join(f"{part['name']}: {part['message']}" for part in unfit)
+    return told or str(answer.get("detail", ""))

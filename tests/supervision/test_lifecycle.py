@@ -156,9 +156,3 @@ def test_verdict(states: list[str], answer: bool, ready: bool, word: str) -> Non
     told, message = lifecycle.verdict(parts, health.Health(answer, "amiss"))
     assert told is ready
     assert word in message
-
-
-def test_health_of_nobody_is_not_ready() -> None:
-    answer = health.ask(Settings(http_port=free_port(), orthanc_url=""))
-    assert not answer.ready
-    assert "does not answer" in answer.message
