@@ -183,3 +183,8 @@ def test_plane_position_is_the_distance_along_the_normal(degrees: float, z_mm: f
     assert np.linalg.norm(found.normal) == pytest.approx(1)
     expected = np.array(found.normal) @ np.array([-10, -10, z_mm])
     assert found.position_mm == pytest.approx(expected, abs=1e-3)
+
+
+def test_volume_small_slices_are_refused() -> None:
+    slices = [loaded(axial(float(z), chest_slice()[:12])) for z in range(0, 30, 5)]
+    assert _code(slices) == RefusalCode.IMAGE_TOO_SMALL

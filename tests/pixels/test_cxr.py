@@ -89,6 +89,21 @@ def test_film_voi_table_is_applied() -> None:
     assert np.allclose(sample.pixels, _film(film()).pixels ** 2, atol=0.02)
 
 
+def test_film_voi_table_takes_rescaled_values() -> None:
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item.LUTData = [int(value) for value in np.arange(4096) * 16]
+    item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
+    shown = film(VOILUTSequence=Sequence([item]), RescaleSlope="1", RescaleIntercept="0")
+    assert np.allclose(_film(shown).pixels, _film(film()).pixels, atol=1e-3)
+
+
+def test_film_all_padding_with_a_window_is_blank() -> None:
+    pixels = np.full((32, 24), 5, np.uint16)
+    windowed = film(pixels, PixelPaddingValue=5, WindowCenter="40", WindowWidth="80")
+    assert _code(windowed) == RefusalCode.BLANK_IMAGE
+
+
 def test_film_broken_table_is_inconsistent() -> None:
     item = Dataset()
     item.LUTDescriptor = [4096, 0, 16]

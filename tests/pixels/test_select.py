@@ -186,3 +186,17 @@ def test_sharpness_of_vendors_kernels(kernel: str, expected: Sharpness) -> None:
     ds = Dataset()
     ds.ConvolutionKernel = kernel.split("\\")
     assert sharpness(ds) is expected
+
+
+def test_select_series_that_cannot_be_looked_at_is_refused_and_the_rest_compared() -> None:
+    hollow = series(_PLACES, "a", ConvolutionKernel="SOFT", RescaleSlope=None)
+    selection = _ct(hollow, series(_PLACES, "b"), series(_PLACES, "c", ConvolutionKernel="LUNG"))
+    assert [_name(sample) for sample in selection.samples] == ["b"]
+    assert (uids.derive("series", "a"), RefusalCode.INCONSISTENT_HEADER) in {
+        (uid, refusal.code) for uid, refusal in selection.refusals
+    }
+
+
+def test_select_no_series_that_can_be_decoded_is_refused() -> None:
+    broken = [series(_PLACES, name, PixelData=b"\0") for name in "ab"]
+    assert _refused(StudyKind.CT, broken[0] + broken[1]).code == RefusalCode.UNDECODABLE
