@@ -1,0 +1,98 @@
+"""What the API takes and gives, for its description in OpenAPI; domain values do the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dicom_node.domain import Delivery, ObjectRef, RunSummary, StudyKind, WorklistItem
+
+Verdict = Literal["accept", "reject", "amend"]
+
+
+class RunWish(BaseModel):
+    """The body of a request for a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    force: bool = Field(default=False, description="read again even if a report stands")
+
+
+class Judgement(BaseModel):
+    """The body of an assessment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Verdict
+    finding: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="label of the finding that the verdict is about; null: all"
+    )
+    comment: str = Field(default="", max_length=4000)
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistAnswer:
+    """The worklist in reading order."""
+
+    items: tuple[WorklistItem, ...]
+    generated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StudyAnswer(WorklistItem):
+    """A worklist item with its history, newest first; times in seconds since received."""
+
+    runs: tuple[RunSummary, ...]
+    reports: tuple[ObjectRef, ...]
+    heatmaps: tuple[ObjectRef, ...]
+    deliveries: tuple[Delivery, ...]
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunAnswer:
+    """The run that answers a request, and the study's item; a refused study may have no run."""
+
+    run: RunSummary | None
+    item: WorklistItem
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The health of one part of the node."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """Whether the node can do its work."""
+
+    ready: bool
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """A served model with its card."""
+
+    kind: StudyKind
+    name: str
+    version: str
+    weights_sha256: str
+    ready: bool
+    message: str
+    device: str
+    seen_at: datetime
+    card: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsAnswer:
+    """The models that the workers serve."""
+
+    models: tuple[ModelAnswer, ...]

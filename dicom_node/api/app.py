@@ -1,0 +1,29 @@
+"""The API process' application: routes under ``/ai``."""
+
+from importlib import metadata
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from dicom_node.api import monitor, pages, problems, studies
+from dicom_node.api.services import Services
+
+
+def create(services: Services) -> FastAPI:
+    """Build the application on its ports."""
+    app = FastAPI(
+        title="dicom-node",
+        version=metadata.version("dicom-node"),
+        description="AI triage of chest studies. RESEARCH USE ONLY; not for diagnosis.",
+        openapi_url="/ai/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=problems.document(problems.INVALID),
+    )
+    app.state.services = services
+    problems.install(app)
+    for router in (studies.router, pages.router, monitor.router):
+        app.include_router(router)
+    app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
+    return app

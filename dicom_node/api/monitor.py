@@ -1,0 +1,182 @@
+"""Routes for whoever runs the node: health, metrics, models."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from pydantic import TypeAdapter
+
+from dicom_node.api.answers import HealthAnswer, ModelAnswer, ModelsAnswer, Part
+from dicom_node.api.services import Node, Probe, Services
+from dicom_node.domain import RunState, ServedModel
+from dicom_node.errors import LedgerUnavailable, ModelNotFound, NodeError
+from dicom_node.ledger import Counts
+
+SIGN_OF_LIFE: Final = timedelta(seconds=60)
+LEAST_FREE_BYTES: Final = 1 << 30
+
+_HEALTH: TypeAdapter[HealthAnswer] = TypeAdapter(HealthAnswer)
+_MODELS: TypeAdapter[ModelsAnswer] = TypeAdapter(ModelsAnswer)
+
+router = APIRouter(prefix="/ai", tags=["monitor"])
+
+
+@router.get(
+    "/health",
+    response_model=HealthAnswer,
+    responses={HTTPStatus.SERVICE_UNAVAILABLE.value: {"model": HealthAnswer}},
+)
+def health(node: Node) -> JSONResponse:
+    """Tell for each part whether it can do its work; 503 where one cannot."""
+    probes = {
+        **node.probes,
+        "ledger": lambda: _ledger(node),
+        "worker": lambda: _worker(node),
+        "disk": lambda: _disk(node),
+    }
+    parts = tuple(_part(name, probe) for name, probe in probes.items())
+    answer = HealthAnswer(ready=all(part.ok for part in parts), parts=parts)
+    status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return JSONResponse(
+        _HEALTH.dump_python(answer, mode="json"), status, {"Cache-Control": "no-store"}
+    )
+
+
+@router.get("/models", response_model=ModelsAnswer)
+def models(node: Node) -> JSONResponse:
+    """List the models that the workers serve, with their cards."""
+    served = node.ledger.studies.served_models()
+    answer = ModelsAnswer(tuple(_model(model) for model in served))
+    return JSONResponse(_MODELS.dump_python(answer, mode="json"))
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(node: Node) -> Response:
+    """Answer in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(LedgerCollector(node.ledger.queries.counts(), _served(node)))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class LedgerCollector(Collector):
+    """Figures that the ledger counted, as Prometheus' families."""
+
+    def __init__(self, counts: Counts, served: Iterable[ServedModel]) -> None:
+        self._counts = counts
+        self._served = tuple(served)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        counts = self._counts
+        states = {state.value: counts.studies.get(state, 0) for state in RunState}
+        yield _gauge("studies", "Studies by state", states)
+        states = {state.value: counts.runs.get(state, 0) for state in RunState}
+        yield _gauge("runs", "Runs by state", states)
+        yield _gauge("deliveries", "Deliveries by state", counts.deliveries)
+        yield GaugeMetricFamily(
+            "dicom_node_oldest_queued_seconds",
+            "Age of the oldest queued run, 0 without one",
+            counts.oldest_queued_s,
+        )
+        buckets = [(str(bound), float(n)) for bound, n in counts.turnaround.items()]
+        yield HistogramMetricFamily(
+            "dicom_node_turnaround_seconds",
+            "From received (a later run: asked for) to reported",
+            buckets=[*buckets, ("+Inf", float(counts.turnaround_count))],
+            sum_value=counts.turnaround_sum_s,
+        )
+        yield from self._models()
+
+    def _models(self) -> Iterator[Metric]:
+        info = InfoMetricFamily("dicom_node_model", "Served models", labels=["kind"])
+        ready = GaugeMetricFamily("dicom_node_model_ready", "1 where fit", labels=["kind"])
+        for model in self._served:
+            identity = model.identity
+            info.add_metric(
+                [model.kind.value],
+                {
+                    "name": identity.name,
+                    "version": identity.version,
+                    "weights_sha256": identity.weights_sha256,
+                },
+            )
+            ready.add_metric([model.kind.value], float(model.ready))
+        yield info
+        yield ready
+
+
+def _gauge(name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"dicom_node_{name}", text, labels=["state"])
+    for state, value in values.items():
+        family.add_metric([state], value)
+    return family
+
+
+def _served(node: Services) -> tuple[ServedModel, ...]:
+    return node.ledger.studies.served_models()
+
+
+def _model(served: ServedModel) -> ModelAnswer:
+    return ModelAnswer(
+        kind=served.kind,
+        name=served.identity.name,
+        version=served.identity.version,
+        weights_sha256=served.identity.weights_sha256,
+        ready=served.ready,
+        message=served.message,
+        device=served.device,
+        seen_at=served.seen_at,
+        card=json.loads(served.card),
+    )
+
+
+def _part(name: str, probe: Probe) -> Part:
+    try:
+        return Part(name, ok=True, message=probe())
+    except NodeError as exc:
+        return Part(name, ok=False, message=str(exc))
+
+
+def _ledger(node: Services) -> str:
+    node.ledger.ping()
+    return "answers"
+
+
+def _worker(node: Services) -> str:
+    """Raise ModelNotFound unless each model of the policy is served by a live worker."""
+    served = {model.kind: model for model in _served(node)}
+    faults = [_fault(kind, served.get(kind), node.clock()) for kind in sorted(node.policy.models)]
+    if found := "; ".join(fault for fault in faults if fault):
+        raise ModelNotFound(found)
+    return "serves " + ", ".join(f"{m.identity.name} ({m.device})" for m in served.values())
+
+
+def _fault(kind: str, model: ServedModel | None, now: datetime) -> str:
+    if model is None:
+        return f"no worker has ever served a model for {kind}"
+    if not model.ready:
+        return f"the model for {kind} is not fit: {model.message}"
+    if now - model.seen_at > SIGN_OF_LIFE:
+        silent_s = (now - model.seen_at).total_seconds()
+        return f"no sign of life of the model for {kind} for {silent_s:.0f} s"
+    return ""
+
+
+def _disk(node: Services) -> str:
+    """Raise LedgerUnavailable where the disk of NODE_HOME is nearly full, or is not there."""
+    try:
+        free = shutil.disk_usage(node.settings.root).free
+    except OSError as exc:
+        raise LedgerUnavailable(f"NODE_HOME cannot be looked at: {exc.strerror}") from exc
+    if free < LEAST_FREE_BYTES:
+        raise LedgerUnavailable(f"only {free / 1e9:.1f} GB free in NODE_HOME; remove old studies")
+    return f"{free / 1e9:.1f} GB free"

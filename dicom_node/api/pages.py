@@ -1,0 +1,60 @@
+"""Routes for people: the worklist, its page, the description of the API."""
+
+import html
+from http import HTTPStatus
+from pathlib import Path
+from string import Template
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from dicom_node import jsonform
+from dicom_node.api.answers import WorklistAnswer
+from dicom_node.api.problems import ProblemError
+from dicom_node.api.services import Node
+from dicom_node.domain import RunState
+from dicom_node.worklist.order import order, rule_text
+
+STATIC: Final = Path(__file__).with_name("static")
+
+router = APIRouter()
+
+
+@router.get("/ai/worklist", response_model=WorklistAnswer, tags=["worklist"])
+def worklist(
+    node: Node,
+    state: RunState | None = None,
+    modality: Annotated[str | None, Query(pattern="^[A-Z0-9_ ]{1,16}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+) -> JSONResponse:
+    """List the studies in reading order, the first ``limit`` of them."""
+    now = node.clock()
+    items = order(node.ledger.queries.worklist(state, modality), node.policy, now)
+    body = {
+        "items": [jsonform.item(item) for item in items[:limit]],
+        "generated_at": now.isoformat(),
+    }
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/ai", include_in_schema=False)
+@router.get("/ai/", include_in_schema=False)
+def page(node: Node) -> HTMLResponse:
+    """Show the triage worklist."""
+    template = Template((STATIC / "worklist.html").read_text())
+    return HTMLResponse(template.substitute(rule=html.escape(rule_text(node.policy))))
+
+
+@router.get("/ai/docs", include_in_schema=False)
+def docs() -> HTMLResponse:
+    """Show the description of the API; needs nothing from other hosts."""
+    return HTMLResponse((STATIC / "docs.html").read_text())
+
+
+@router.get("/ohif", include_in_schema=False)
+@router.get("/ohif/{path:path}", include_in_schema=False)
+def viewer(path: str = "") -> None:
+    """Keep the viewer's place."""
+    del path
+    raise ProblemError(HTTPStatus.NOT_FOUND, "the viewer is not installed on this node")

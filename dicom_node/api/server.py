@@ -1,0 +1,92 @@
+"""``python -m dicom_node.api.server``: the API process."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from dicom_node import log, policy, settings
+from dicom_node.api.app import create
+from dicom_node.api.services import Services
+from dicom_node.archive.orthanc import OrthancArchive
+from dicom_node.errors import SettingsError
+from dicom_node.intake.admission import Admission
+from dicom_node.intake.dispatch import Dispatcher
+from dicom_node.ledger import open_ledger
+from dicom_node.settings import Settings
+
+_GRACE_S = 5
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    site = settings.load()
+    log.configure(site.log_level)
+    with wire(site) as services, closing(listen(site.api)) as listener:
+        config = uvicorn.Config(
+            create(services),
+            access_log=False,
+            log_level=site.log_level.lower(),
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        log.get().info("api.started", pid=os.getpid())
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def wire(site: Settings) -> Iterator[Services]:
+    """Build the ports of the API from the settings, and close them at the end."""
+    rules = policy.load(site.policy)
+    archive = OrthancArchive.connect(site)
+    with (
+        closing(Dispatcher.connect(site.redis)) as dispatcher,
+        closing(open_ledger(site.database, site.viewer_url)) as ledger,
+    ):
+
+        def orthanc() -> str:
+            return f"version {archive.version()}"
+
+        def redis() -> str:
+            dispatcher.ping()
+            return "answers"
+
+        yield Services(
+            ledger=ledger,
+            admission=Admission(archive, ledger.studies, ledger.runs, dispatcher, rules),
+            probes={"orthanc": orthanc, "redis": redis},
+            settings=site,
+            policy=rules,
+        )
+
+
+def listen(address: str) -> socket.socket:
+    """Bind ``unix:PATH`` (for the owner alone) or ``http://host:port``.
+
+    Raises SettingsError where that cannot be done.
+    """
+    try:
+        if address.startswith("unix:"):
+            return _listen_unix(Path(address.removeprefix("unix:")))
+        parts = urlsplit(address)
+        return socket.create_server((parts.hostname or "", parts.port or 80))
+    except (OSError, ValueError) as exc:
+        raise SettingsError(f"the API cannot listen on {address}: {exc}") from exc
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen()
+    return listener
+
+
+if __name__ == "__main__":
+    main()

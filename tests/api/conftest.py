@@ -1,0 +1,64 @@
+"""The real application on a real ledger; only admission is a fake."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dicom_node import policy
+from dicom_node.api.app import create
+from dicom_node.api.services import Services
+from dicom_node.domain import ModelIdentity, ServedModel, StudyKind
+from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.settings import Settings
+from tests.asgi import AsgiClient
+from tests.databases import postgres_server, url
+from tests.fakes import FakeAdmission
+from tests.ledgers import Clock, viewer_url
+
+__all__ = ["admission", "client", "clock", "ledger", "postgres_server", "services", "url"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(url: str, clock: Clock) -> Iterator[Ledger]:
+    opened = open_ledger(url, viewer_url, clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def admission(ledger: Ledger) -> FakeAdmission:
+    return FakeAdmission(ledger)
+
+
+@pytest.fixture
+def services(ledger: Ledger, admission: FakeAdmission, clock: Clock, tmp_path: Path) -> Services:
+    return Services(
+        ledger=ledger,
+        admission=admission,
+        probes={"orthanc": lambda: "version 1.10.1", "redis": lambda: "answers"},
+        settings=Settings(home=tmp_path),
+        policy=policy.load(),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def client(services: Services) -> AsgiClient:
+    return AsgiClient(create(services))
+
+
+@pytest.fixture
+def serving(ledger: Ledger, clock: Clock) -> None:
+    """Let a worker serve both models."""
+    for kind in StudyKind:
+        identity = ModelIdentity(f"{kind.value.lower()}-mobilenet", "1", "ab" * 32)
+        seen_at = clock() - timedelta(seconds=10)
+        card = '{"limits": ["adults"]}'
+        ledger.studies.publish(ServedModel(kind, identity, card, True, "", "cpu", seen_at))

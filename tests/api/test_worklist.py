@@ -1,0 +1,121 @@
+"""The worklist, its page, and the description of the API."""
+
+import re
+
+import pytest
+
+from dicom_node import policy
+from dicom_node.api.pages import STATIC
+from dicom_node.domain import Failure, Priority, RunState, Stage
+from dicom_node.ledger import Ledger
+from dicom_node.worklist.order import rule_text
+from tests.asgi import AsgiClient
+from tests.ledgers import Clock, report, start, study
+
+CONTRACT = (
+    "study_instance_uid accession_number patient_id patient_name modality study_description state "
+    "priority priority_reason findings model refusal error received_at reported_at wait_s "
+    "assessment viewer_url report"
+).split()
+
+
+def fill(ledger: Ledger) -> None:
+    ledger.studies.record(study("1.2.1"), "CT")
+    for number, priority in enumerate((Priority.LOW, Priority.STAT), 2):
+        report(ledger, uid=f"1.2.{number}", priority=priority)
+    ledger.runs.failed(start(ledger, uid="1.2.4"), Failure(Stage.INFER, "raised"), None)
+
+
+def uids(client: AsgiClient, query: str = "") -> list[str]:
+    items = client.get(f"/ai/worklist{query}").json()["items"]
+    return [item["study_instance_uid"] for item in items]
+
+
+def test_items_come_in_reading_order(client: AsgiClient, ledger: Ledger) -> None:
+    fill(ledger)
+    assert uids(client) == ["1.2.3", "1.2.4", "1.2.1", "1.2.2"]
+
+
+def test_filters_and_limit(client: AsgiClient, ledger: Ledger) -> None:
+    fill(ledger)
+    assert uids(client, "?limit=2") == ["1.2.3", "1.2.4"]
+    assert uids(client, "?state=REPORTED") == ["1.2.3", "1.2.2"]
+    assert uids(client, "?modality=CT") == ["1.2.1"]
+    assert uids(client, "?modality=CT&state=REPORTED") == []
+
+
+def test_item_has_exactly_the_keys_of_the_contract(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    fill(ledger)
+    answer = client.get("/ai/worklist")
+    body = answer.json()
+    assert set(body) == {"items", "generated_at"}
+    assert body["generated_at"] == clock().isoformat()
+    assert all(list(item) == CONTRACT for item in body["items"])
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_empty_worklist_is_an_empty_list(client: AsgiClient) -> None:
+    assert client.get("/ai/worklist").json()["items"] == []
+
+
+@pytest.mark.parametrize("path", ["/ai/", "/ai"])
+def test_page_states_the_rule_and_the_purpose_and_runs_nothing_inline(
+    client: AsgiClient, path: str
+) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert rule_text(policy.load()) in answer.text
+    assert "Research use only" in answer.text
+    assert "Content-Security-Policy" in answer.text
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", answer.text))
+    assert not re.search(r"\son\w+=|style=", answer.text)
+
+
+@pytest.mark.parametrize("path", ["/ai/", "/ai/docs"])
+def test_page_asks_no_other_host_and_all_that_it_names_is_there(
+    client: AsgiClient, path: str
+) -> None:
+    text = client.get(path).text
+    named = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert named
+    for address in named:
+        assert address.startswith(("/ai/", "data:"))
+        if address.startswith("/ai/static/"):
+            assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("script", sorted(STATIC.glob("*.js"), key=str), ids=lambda p: p.name)
+def test_scripts_never_write_markup(script: object) -> None:
+    source = (STATIC / str(script)).read_text()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", source)
+    assert "https://" not in source
+
+
+def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
+    api = client.get("/ai/openapi.json").json()
+    calls = {(method, path) for path, methods in api["paths"].items() for method in methods}
+    assert calls == {
+        ("get", "/ai/studies/{study_instance_uid}"),
+        ("post", "/ai/studies/{study_instance_uid}/runs"),
+        ("post", "/ai/studies/{study_instance_uid}/assessments"),
+        ("post", "/ai/runs/{run_id}/retry"),
+        ("get", "/ai/worklist"),
+        ("get", "/ai/health"),
+        ("get", "/ai/metrics"),
+        ("get", "/ai/models"),
+    }
+    schemas = api["components"]["schemas"]
+    assert set(CONTRACT) == set(schemas["WorklistItem"]["properties"])
+    assert set(schemas["RunState"]["enum"]) == {state.value for state in RunState}
+    more = set(schemas["StudyAnswer"]["properties"]) - set(CONTRACT)
+    assert more == {"runs", "reports", "heatmaps", "deliveries", "timings"}
+
+
+def test_problems_are_described_with_their_media_type(client: AsgiClient) -> None:
+    api = client.get("/ai/openapi.json").json()
+    responses = api["paths"]["/ai/studies/{study_instance_uid}/runs"]["post"]["responses"]
+    assert set(responses) == {"200", "202", "404", "409", "422", "503"}
+    for status in ("404", "409", "422", "503"):
+        assert set(responses[status]["content"]) == {"application/problem+json"}

@@ -1,0 +1,27 @@
+"""Fakes of ports, with the behaviour that their docstrings promise and no more."""
+
+from dicom_node.domain import RunTicket, Trigger
+from dicom_node.errors import NodeError
+from dicom_node.ledger import Ledger
+from tests.ledgers import wish
+
+
+class FakeAdmission:
+    """Admits any study that the ledger has recorded; ``digest`` stands for its images."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.digest = "images-1"
+        self.error: NodeError | None = None
+        self.actors: list[str] = []
+        self._ledger = ledger
+
+    def admit(
+        self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False
+    ) -> RunTicket:
+        self.actors.append(actor)
+        ticket = self._ledger.runs.request(
+            wish(self.digest, uid=study_instance_uid, trigger=trigger, force=force)
+        )
+        if self.error is not None:
+            raise self.error
+        return ticket
