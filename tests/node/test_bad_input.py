@@ -23,7 +23,7 @@ def phantoms(demo_folder: Path) -> dict[str, DemoSample]:
     """Render a second set of samples, told apart from the demo's by their UIDs."""
     rendered = demo_studies(demo_folder / "bad-input", seed=2)
     return {
-        kind: next(s for s in rendered if s.kind == kind and s.expected_state is RunState.REPORTED)
+        kind: next(s for s in rendered if s.kind == kind and s.expected is RunState.REPORTED)
         for kind in ("CXR", "CT")
     }
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.node
 def film(demo_folder: Path) -> tuple[str, Path]:
     """Render a film of its own; return its study and file."""
     rendered = demo_studies(demo_folder / "recovery", seed=3)
-    sample = next(s for s in rendered if s.expected_state is RunState.REPORTED and s.kind == "CXR")
+    sample = next(s for s in rendered if s.expected is RunState.REPORTED and s.kind == "CXR")
     return sample.study_instance_uid, sample.files[0]
 
 
@@ -81,7 +81,7 @@ def test_report_reaches_a_destination_that_was_away(
     node: LiveNode, demo_folder: Path, pacs: Pacs
 ) -> None:
     rendered = demo_studies(demo_folder / "delivery", seed=4)
-    sample = next(s for s in rendered if s.expected_state is RunState.REPORTED and s.kind == "CXR")
+    sample = next(s for s in rendered if s.expected is RunState.REPORTED and s.kind == "CXR")
     node.send(sample.files)
     told = node.final(sample.study_instance_uid)
     assert told["state"] == "REPORTED"
