@@ -106,7 +106,7 @@ def _python_programs(settings: Settings, layout: Layout) -> tuple[Program, ...]:
     schedule = ("-s", str(layout.home / "beat-schedule"), "--pidfile=")
     return (
         Program("api", (sys.executable, "-m", "dicom_node.api.server"), 30),
-        Program("intake", worker("intake", "--pool", "solo"), 40, stop_group=False),
+        Program("intake", worker("intake", "--pool", "threads", "--concurrency", "4"), 40, stop_group=False),
         Program(
             "worker",
             worker("triage", "--pool", "prefork", *one_by_one),

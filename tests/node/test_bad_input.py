@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_node.phantom.samples import DemoSample, demo_studies
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
 from dicom_node import uids
 from dicom_node.domain import RunState
+from dicom_node.phantom.samples import DemoSample, demo_studies
 from dicom_node.pixels.wrap import encode
 from tests.nodes import LiveNode, NotYetError, eventually
 

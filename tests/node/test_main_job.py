@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_node.phantom.samples import DemoSample, demo_studies
 
 from dicom_node.domain import RunState
+from dicom_node.phantom.samples import DemoSample, demo_studies
 from tests.conftest import missing_tool
 from tests.nodes import LiveNode
 

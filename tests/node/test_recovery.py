@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dicom_node.phantom.samples import demo_studies
 from pydicom import Dataset, dcmread
 from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.domain import RunState
+from dicom_node.phantom.samples import demo_studies
 from tests.nodes import LiveNode, NotYetError, eventually
 
 pytestmark = pytest.mark.node
