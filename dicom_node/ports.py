@@ -103,6 +103,10 @@ class ResultWriter(Protocol):
         """Return the UIDs that the object has or will have."""
         ...
 
+    def applies(self, heatmaps: Sequence[Heatmap]) -> bool:
+        """Tell whether there is anything to write."""
+        ...
+
     def write(
         self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
     ) -> Dataset:

@@ -130,6 +130,8 @@ class Bench:
         sources = [datasets[ref.sop_instance_uid] for ref in result.evidence]
         self.output.mkdir(parents=True, exist_ok=True)
         for writer in self.writers:
+            if not writer.applies(reading.heatmaps):
+                continue
             content = to_file(writer.write(result, sources, reading.heatmaps))
             uid = writer.reference(result).sop_instance_uid
             (self.output / f"{writer.name}-{uid}.dcm").write_bytes(content)

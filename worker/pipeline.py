@@ -253,6 +253,7 @@ class Attempt:
         return [
             (w.name, w.reference(result), to_file(w.write(result, sources, heatmaps)))
             for w in self._node.writers
+            if w.applies(heatmaps)
         ]
 
     def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:

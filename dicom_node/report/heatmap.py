@@ -40,6 +40,10 @@ class HeatmapWriter:
             series_instance_uid=naming.series_instance_uid(result, self.name),
         )
 
+    def applies(self, heatmaps: Sequence[Heatmap]) -> bool:
+        """Tell whether there is anything to draw."""
+        return bool(heatmaps)
+
     def write(
         self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
     ) -> Dataset:

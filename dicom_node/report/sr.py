@@ -43,6 +43,11 @@ class SrWriter:
             series_instance_uid=naming.series_instance_uid(result, self.name),
         )
 
+    def applies(self, heatmaps: Sequence[Heatmap]) -> bool:
+        """Tell that there is always something to report, with a heatmap or without."""
+        del heatmaps
+        return True
+
     def write(
         self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
     ) -> Dataset:
