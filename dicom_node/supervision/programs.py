@@ -102,14 +102,15 @@ def _python_programs(settings: Settings, layout: Layout) -> tuple[Program, ...]:
         node = ("-n", f"{queue}-{name}@%h")
         return (*celery, "worker", "-Q", queue, *options, *quiet, *node, *level)
 
-    one_by_one = ("--concurrency", "1", "--prefetch-multiplier", "1")
+    many = ("--pool", "threads", "--concurrency", "4")
+    one_by_one = ("--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1")
     schedule = ("-s", str(layout.home / "beat-schedule"), "--pidfile=")
     return (
         Program("api", (sys.executable, "-m", "dicom_node.api.server"), 30),
-        Program("intake", worker("intake", "--pool", "threads", "--concurrency", "4"), 40, stop_group=False),
+        Program("intake", worker("intake", *many), 40, stop_group=False),
         Program(
             "worker",
-            worker("triage", "--pool", "prefork", *one_by_one),
+            worker("triage", *one_by_one),
             priority=40,
             stop_wait_s=30,
             stop_group=False,
