@@ -33,5 +33,7 @@ def to_file(dataset: Dataset) -> bytes:
     try:
         dcmwrite(target, plain, enforce_file_format=True)
     except (ValueError, TypeError, AttributeError) as exc:
-        raise ReportError(f"object {dataset.SOPInstanceUID} cannot be encoded: {type(exc).__name__}") from exc
+        raise ReportError(
+            f"object {dataset.SOPInstanceUID} cannot be encoded: {type(exc).__name__}"
+        ) from exc
     return target.getvalue()

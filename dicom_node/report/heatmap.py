@@ -65,7 +65,8 @@ class HeatmapWriter:
             _set_pixels(picture, overlay.draw(heatmap.image, heatmap.weights, _banner(finding)))
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
             raise ReportError(
-                f"the heatmap of study {result.study_instance_uid} cannot be built: {type(exc).__name__}"
+                f"the heatmap of study {result.study_instance_uid} cannot be built: "
+                f"{type(exc).__name__}"
             ) from exc
         return picture
 

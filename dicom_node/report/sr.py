@@ -62,7 +62,8 @@ class SrWriter:
             report = self._document(result, images, at)
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
             raise ReportError(
-                f"the report of study {result.study_instance_uid} cannot be built: {type(exc).__name__}"
+                f"the report of study {result.study_instance_uid} cannot be built: "
+                f"{type(exc).__name__}"
             ) from exc
         return report
 
