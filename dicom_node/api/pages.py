@@ -33,7 +33,7 @@ def worklist(
     items = order(node.ledger.queries.worklist(state, modality), node.policy, now)
     body = {
         "items": [jsonform.item(item) for item in items[:limit]],
-        "generated_at": now.isoformat(),
+        "generated_at": now.isoformat().replace("+00:00", "Z"),
     }
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
