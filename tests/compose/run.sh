@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# Build the images, bring the node up under a real Docker engine, send a study, see the SR.
+# See --help and docs/compose.md. Not part of script/test: it needs root's Docker and minutes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PATH=/usr/bin:/usr/sbin:$PATH # Debian's docker, dockerd and docker-compose belong together
+
+help() {
+  cat <<'HELP'
+usage: tests/compose/run.sh [--input FILE] [--pull] [--keep] [--deadline SECONDS]
+
+Builds every image of docker-compose.yml, starts the node on free loopback ports, sends one study
+with storescu, waits until it is REPORTED, fetches the SR from Orthanc and prints it (dsrdump).
+Exits 0 only if all of that went well. At the end it removes what it made: containers, volumes,
+network, images and, where no engine was running, the engine that it started.
+
+  --input FILE        send this DICOM file instead of the phantom's chest film
+  --pull              build on debian:bookworm from the registry; without it a base image is made
+                      with debootstrap, which needs no registry
+  --keep              leave the node running and the images where they are
+  --deadline SECONDS  how long to wait for the SR (default 120)
+
+Needs root, and Debian's docker.io, docker-compose (or the compose plugin), debootstrap, dcmtk,
+curl and python3.
+HELP
+}
+
+INPUT='' PULL='' KEEP='' DEADLINE=120
+while (($#)); do
+  case "$1" in
+  -h | --help) help && exit 0 ;;
+  --input) INPUT=$(realpath "$2") && shift ;;
+  --deadline) DEADLINE=$2 && shift ;;
+  --pull) PULL=yes ;;
+  --keep) KEEP=yes ;;
+  *) help >&2 && exit 2 ;;
+  esac
+  shift
+done
+
+BASE=dicom-node-debian:bookworm
+WHEELS=dicom-node-wheels:test
+WORK=$(mktemp -d /tmp/dicom-node-compose.XXXXXX)
+ENGINE=''
+MADE=() # images that were not there before
+
+say() { printf '[%4d s] %s\n' "$SECONDS" "$*" >&2; }
+fail() { say "error: $*" && exit 1; }
+
+need() {
+  local tool missing=()
+  for tool in docker debootstrap storescu dsrdump curl python3 tar; do
+    [[ -n $(command -v "$tool") ]] || missing+=("$tool")
+  done
+  ((${#missing[@]} == 0)) || fail "not installed: ${missing[*]}"
+  if docker compose version >/dev/null 2>&1; then
+    COMPOSE=(docker compose)
+  elif [[ -n $(command -v docker-compose) ]]; then
+    COMPOSE=(docker-compose)
+  else
+    fail "neither the compose plugin nor docker-compose is installed"
+  fi
+}
+
+start_engine() { # only where none answers
+  docker version >/dev/null 2>&1 && return 0
+  ((EUID == 0)) || fail "no Docker engine answers, and only root can start one"
+  say "starting a Docker engine of our own"
+  export DOCKER_HOST=unix://$WORK/docker.sock
+  dockerd --data-root "$WORK/docker" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
+    --host "$DOCKER_HOST" >"$WORK/dockerd.log" 2>&1 &
+  ENGINE=$!
+  wait_for 60 "the Docker engine" docker version
+}
+
+wait_for() { # seconds, what, command...
+  local end=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || fail "$what: waited too long"
+    sleep 0.2
+  done
+}
+
+have_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# Debian as debootstrap makes it, with this machine's package sources and its own certificates.
+make_base() {
+  local root=$WORK/base
+  if [[ -n $PULL ]]; then
+    BASE=debian:bookworm
+    return 0
+  fi
+  have_image "$BASE" && return 0
+  say "making $BASE with debootstrap"
+  debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian \
+    >"$WORK/debootstrap.log" 2>&1 || fail "debootstrap: see $WORK/debootstrap.log"
+  cat >"$root/etc/apt/sources.list" <<'SOURCES'
+deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main
+SOURCES
+  { apt-config dump | grep -E '^Acquire::(Check-|http|https)' || true; } \
+    >"$root/etc/apt/apt.conf.d/80machine"
+  mkdir -p "$root/usr/local/share/ca-certificates"
+  find /usr/local/share/ca-certificates -name '*.crt' \
+    -exec cp --target-directory "$root/usr/local/share/ca-certificates" {} +
+  rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+  tar --create --directory "$root" . | docker import --change 'CMD ["bash"]' - "$BASE" >/dev/null
+  rm -rf "$root"
+  MADE+=("$BASE")
+}
+
+# Python packages that this machine's pip finds in a folder, such as a CPU build of torch.
+make_wheels() {
+  local folder=''
+  folder=$(python3 -m pip config get global.find-links 2>/dev/null || true)
+  if [[ ! -d $folder ]]; then
+    WHEELS=$BASE
+    return 0
+  fi
+  export NODE_TORCH_INDEX=''
+  have_image "$WHEELS" && return 0
+  tar --create --directory "$folder" --transform 's,^\.,wheels,' . |
+    docker import - "$WHEELS" >/dev/null
+  MADE+=("$WHEELS")
+}
+
+build() {
+  local image
+  for image in dicom-node-{orthanc,redis,postgres,api,worker}; do
+    have_image "$image" || MADE+=("$image")
+  done
+  export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
+  export NODE_BASE_IMAGE=$BASE NODE_WHEELS_IMAGE=$WHEELS
+  "${COMPOSE[@]}" build >"$WORK/build.log" 2>&1 || {
+    tail -n 30 "$WORK/build.log" >&2
+    fail "the images could not be built"
+  }
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+orthanc() { # path
+  curl --fail --silent --show-error --config "$WORK/curlrc" "http://127.0.0.1:$NODE_HTTP_PORT$1"
+}
+
+up() {
+  local password
+  export COMPOSE_PROJECT_NAME=dicom-node-test-$$
+  NODE_HTTP_PORT=$(free_port) NODE_DICOM_PORT=$(free_port)
+  export NODE_HTTP_PORT NODE_DICOM_PORT NODE_PUBLIC_URL=http://127.0.0.1:$NODE_HTTP_PORT
+  "${COMPOSE[@]}" up --detach --no-build >"$WORK/up.log" 2>&1 || {
+    tail -n 30 "$WORK/up.log" >&2
+    fail "the node does not start"
+  }
+  password=$("${COMPOSE[@]}" exec -T orthanc cat /etc/dicom-node/orthanc-password)
+  (umask 077 && printf 'user = "node:%s"\n' "$password" >"$WORK/curlrc")
+  wait_for 180 "the node is not ready" orthanc /ai/health
+}
+
+sample() {
+  if [[ -n $INPUT ]]; then
+    cp "$INPUT" "$WORK/sample.dcm"
+    return 0
+  fi
+  "${COMPOSE[@]}" exec -T api python - >"$WORK/sample.dcm" <<'PY'
+import sys
+from dicom_node.phantom.samples import frontal
+_, (film,) = frontal(seed=1)
+film.save_as(sys.stdout.buffer, enforce_file_format=True)
+PY
+}
+
+value() { # key, in the JSON on standard input; keys of keys with dots
+  python3 -c '
+import functools, json, sys
+print(functools.reduce(lambda v, k: v[k], sys.argv[1].split("."), json.load(sys.stdin)))' "$1"
+}
+
+state() { [[ $(orthanc "/ai/studies/$1" | value state) =~ ^(REPORTED|REFUSED|FAILED)$ ]]; }
+
+read_study() {
+  local uid sop id sent
+  uid=$(dcmdump +P StudyInstanceUID "$WORK/sample.dcm" | sed 's/.*\[\(.*\)\].*/\1/')
+  sent=$(date +%s%N)
+  storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$WORK/sample.dcm"
+  wait_for "$DEADLINE" "no result" state "$uid"
+  FIGURES+=("C-STORE to result: $((($(date +%s%N) - sent) / 1000000)) ms")
+  orthanc "/ai/studies/$uid" >"$WORK/item.json"
+  [[ $(value state <"$WORK/item.json") == REPORTED ]] || fail "$(cat "$WORK/item.json")"
+  sop=$(value report.sop_instance_uid <"$WORK/item.json")
+  id=$(orthanc /tools/lookup --data "$sop" | python3 -c 'import json, sys
+print(next(found["ID"] for found in json.load(sys.stdin) if found["Type"] == "Instance"))')
+  orthanc "/instances/$id/file" >"$WORK/sr.dcm"
+  dsrdump "$WORK/sr.dcm"
+}
+
+# After a restart of everything the node still knows what it read.
+survive() {
+  local uid
+  uid=$(value study_instance_uid <"$WORK/item.json")
+  "${COMPOSE[@]}" restart >>"$WORK/up.log" 2>&1
+  wait_for 180 "the node is not ready after a restart" orthanc /ai/health
+  state "$uid" || fail "the worklist forgot the study"
+}
+
+clean() {
+  local status=$?
+  trap - EXIT
+  if [[ -n ${COMPOSE_PROJECT_NAME:-} && $status != 0 ]]; then
+    "${COMPOSE[@]}" ps >&2 || true
+    "${COMPOSE[@]}" logs --tail=40 >&2 || true
+  fi
+  if [[ -n $KEEP ]]; then
+    say "kept: project ${COMPOSE_PROJECT_NAME:-none}, DOCKER_HOST=${DOCKER_HOST:-}, $WORK"
+    exit "$status"
+  fi
+  say "removing what was made"
+  if [[ -n ${COMPOSE_PROJECT_NAME:-} ]]; then
+    "${COMPOSE[@]}" down --volumes --timeout 20 >>"$WORK/up.log" 2>&1 || status=1
+  fi
+  ((${#MADE[@]} == 0)) || docker image rm "${MADE[@]}" >/dev/null || status=1
+  if [[ -n $ENGINE ]]; then
+    kill "$ENGINE"
+    wait "$ENGINE" || true
+  fi
+  rm -rf "$WORK" || status=1
+  exit "$status"
+}
+
+timed() { # title, command...
+  local title=$1 started
+  shift
+  say "$title"
+  started=$(date +%s%N)
+  "$@"
+  FIGURES+=("$title: $((($(date +%s%N) - started) / 1000000)) ms")
+}
+
+main() {
+  FIGURES=()
+  need
+  trap clean EXIT
+  start_engine
+  timed "base image" make_base
+  make_wheels
+  timed "building the images" build
+  timed "starting the node, until it is ready" up
+  sample
+  timed "reading a study" read_study
+  timed "restarting everything" survive
+  printf '%s\n' "${FIGURES[@]}"
+  docker image ls --format '{{.Repository}}: {{.Size}}' | grep '^dicom-node-' | sort
+  say "done"
+}
+
+main
