@@ -15,7 +15,8 @@ from scipy import ndimage
 from dicom_node.domain import Box
 from models.imaging import Float, resize
 
-_FLAT: Final = 1e-6
+_FLAT: Final = 1e-3
+"""A map that varies by less than this part of its maximum says nothing about where."""
 _REGION_EDGE: Final = 64
 """Regions are found on a map of this edge: finer than the evidence, far coarser than the film."""
 REGION_LEVEL: Final = 0.5
@@ -45,7 +46,7 @@ def grad_cam(maps: Float, weights: Float, box: Box) -> Evidence:
     """Return the evidence of feature maps (channels, h, w) seen inside ``box``."""
     raw = np.maximum(np.tensordot(weights, maps, axes=1), 0.0)
     peak = float(raw.max())
-    if not peak > _FLAT or peak - float(raw.min()) < _FLAT:
+    if peak <= 0.0 or peak - float(raw.min()) < _FLAT * peak:
         return Evidence(np.zeros_like(raw, dtype=np.float32), box)
     return Evidence((raw / peak).astype(np.float32), box)
 

@@ -21,7 +21,8 @@ def _grid(edge: int) -> tuple[Float, Float]:
 
 def _ellipse(x: Float, y: Float, centre: tuple[float, float], radii: tuple[float, float]) -> Float:
     distance = ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2
-    return (1.0 / (1.0 + np.exp(12.0 * (distance - 1.0)))).astype(np.float32)
+    steep = np.clip(12.0 * (distance - 1.0), -30.0, 30.0)
+    return (1.0 / (1.0 + np.exp(steep))).astype(np.float32)
 
 
 def film() -> Sample:
@@ -47,7 +48,7 @@ def _slice(x: Float, y: Float, height: float) -> Float:
     size = 0.55 + 0.45 * float(np.sin(np.pi * height))
     lungs = np.zeros_like(x)
     for side in (-0.42, 0.42):
-        lungs += _ellipse(x, y, (side, 0.0), (0.32 * size, 0.45 * size))
+        lungs += _ellipse(x, y, (side, 0.0), (0.27 * size, 0.38 * size))
     vessels = np.maximum(0.0, np.sin(31.0 * x + 9.0 * height) * np.sin(29.0 * y) - 0.75) * 4.0
     patch = _ellipse(x, y, (0.45, 0.22), (0.13, 0.13))
     hounsfield = -1000.0 + 1040.0 * body - lungs * (880.0 - 500.0 * vessels - 380.0 * patch)

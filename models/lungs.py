@@ -64,12 +64,12 @@ class Lungs:
 
 def mask_box(mask: Mask, step: int, margin: float) -> Box:
     """Return the box around a mask, grown by ``margin`` of its size, in source pixels."""
-    rows, columns = (size * step for size in mask.shape)
+    rows, columns = (float(size * step) for size in mask.shape)
     used_rows, used_columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if used_rows.size == 0:
-        return Box(0, 0, columns, rows)
-    top, bottom = used_rows[0] * step, (used_rows[-1] + 1) * step
-    left, right = used_columns[0] * step, (used_columns[-1] + 1) * step
+        return Box(0.0, 0.0, columns, rows)
+    top, bottom = float(used_rows[0] * step), float((used_rows[-1] + 1) * step)
+    left, right = float(used_columns[0] * step), float((used_columns[-1] + 1) * step)
     dy, dx = margin * (bottom - top), margin * (right - left)
     return Box(
         max(0.0, left - dx), max(0.0, top - dy), min(columns, right + dx), min(rows, bottom + dy)

@@ -26,6 +26,7 @@ from models.training.recipe import Cell, Recipe
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 _MARGIN: Final = (CANONICAL_EDGE - EDGE) // 2
+_FEW: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,18 @@ def part(
 ) -> Part:
     """Return one split's images, weighted so that each cell has its share.
 
-    A cell without images in this split is left out; raises SettingsError where all are.
+    On val a cell of few images counts less (share * n / (n + 30)): six films must not decide
+    when training stops. A cell without images in this split is left out; raises SettingsError
+    where all are.
     """
     chosen: list[int] = []
     share: list[float] = []
     for cell in job.recipe.cells:
         mine = _members(items, cell, split)
         job.progress.say(f"{split}: {cell.label} from {'+'.join(sorted(cell.sets))}: {len(mine)}")
+        trust = len(mine) / (len(mine) + _FEW) if split == "val" else 1.0
         chosen += mine
-        share += [cell.share / len(mine) for _ in mine]
+        share += [trust * cell.share / len(mine) for _ in mine]
     if not chosen:
         raise SettingsError(f"recipe {job.recipe.name} finds no images of split {split}")
     targets = np.array([labels.index(items[index].label) for index in chosen], dtype=np.int64)
@@ -95,7 +99,15 @@ def plan(job: Job, train: Part, val: Part) -> Plan:
     def change(images: Tensor, random: torch.Generator) -> Tensor:
         return augment(images, EDGE, job.recipe.augmentation, random)
 
-    return Plan(job.recipe.fitting, train, val, change, centred, job.recipe.seed)
+    return Plan(
+        fit=job.recipe.fitting,
+        train=train,
+        val=val,
+        change=change,
+        prepare=centred,
+        seed=job.recipe.seed,
+        checkpoint=job.output / f"checkpoint-{job.recipe.digest}.pt",
+    )
 
 
 def seed(job: Job) -> None:

@@ -4,7 +4,8 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -113,11 +114,11 @@ class _Average:
     def __init__(self, network: MobileNet, decay: float) -> None:
         self.network = copy.deepcopy(network)
         self._decay = decay
-        self._steps = 0
+        self.steps = 0
 
     def update(self, network: nn.Module) -> None:
-        self._steps += 1
-        decay = min(self._decay, self._steps / (self._steps + 10))
+        self.steps += 1
+        decay = min(self._decay, self.steps / (self.steps + 10))
         mine, theirs = self.network.state_dict(), network.state_dict()
         for name, value in mine.items():
             if value.is_floating_point():
@@ -152,6 +153,7 @@ class Plan:
     change: Callable[[Tensor, torch.Generator], Tensor]
     prepare: Callable[[Tensor], Tensor]
     seed: int
+    checkpoint: Path
 
 
 def _optimiser(network: MobileNet, how: Fit) -> torch.optim.AdamW:
@@ -180,14 +182,14 @@ class _Run:
             self._optimiser, lambda step: _schedule(step + 1, self._steps * how.epochs)
         )
         self._random = torch.Generator().manual_seed(plan.seed)
-        self._draw = np.random.default_rng(plan.seed)
         self.average = _Average(network, how.average)
 
     def epoch(self, number: int) -> Epoch:
         """Train for one epoch and measure the averaged weights on validation."""
         started = time.perf_counter()
         how, train = self._plan.fit, self._plan.train
-        chosen = self._draw.choice(len(train.targets), (self._steps, how.batch), p=train.weights)
+        draw = np.random.default_rng((self._plan.seed, number))
+        chosen = draw.choice(len(train.targets), (self._steps, how.batch), p=train.weights)
         _train_mode(self._network, how.frozen_blocks)
         what = f"epoch {number}/{how.epochs}"
         losses = [self._step(index) for index in self._progress.track(list(chosen), what)]
@@ -216,21 +218,77 @@ class _Run:
         self.average.update(self._network)
         return loss.item()
 
+    def save(self, history: list[Epoch]) -> None:
+        """Write down everything that a later process needs to go on after this epoch."""
+        state = {
+            "network": self._network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "steps": self.average.steps,
+            "optimiser": self._optimiser.state_dict(),
+            "scheduler": {"last_epoch": self._scheduler.last_epoch},
+            "random": self._random.get_state(),
+            "history": [asdict(epoch) for epoch in history],
+        }
+        partial = self._plan.checkpoint.with_suffix(".part")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, partial)
+        partial.replace(self._plan.checkpoint)
+        if history[-1] is min(history, key=lambda epoch: epoch.val_loss):
+            torch.save(self.average.network.state_dict(), self._best)
+
+    def resume(self) -> list[Epoch]:
+        """Go on where a checkpoint of the same recipe ended; return its history, or nothing."""
+        if not self._plan.checkpoint.is_file():
+            return []
+        state = torch.load(self._plan.checkpoint, map_location=self._device, weights_only=True)
+        self._network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.average.steps = state["steps"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scheduler.last_epoch = state["scheduler"]["last_epoch"]
+        self._random.set_state(state["random"].cpu())
+        return [Epoch(**epoch) for epoch in state["history"]]
+
+    def best(self) -> MobileNet:
+        """Return the averaged weights of the epoch with the least validation loss."""
+        state = torch.load(self._best, map_location=self._device, weights_only=True)
+        self.average.network.load_state_dict(state)
+        return self.average.network
+
+    def finished(self) -> None:
+        """Remove the checkpoint; the result is what remains."""
+        self._plan.checkpoint.unlink()
+        self._best.unlink()
+
+    @property
+    def _best(self) -> Path:
+        return self._plan.checkpoint.with_suffix(".best")
+
+
+def _stale(history: list[Epoch]) -> int:
+    """Return how many epochs have passed since the best one."""
+    best = min(history, key=lambda epoch: epoch.val_loss)
+    return history[-1].epoch - best.epoch
+
 
 def fit(network: MobileNet, plan: Plan, progress: Progress) -> Fitted:
-    """Fit ``network`` and return the averaged weights of the best epoch on validation."""
+    """Fit ``network`` and return the averaged weights of the best epoch on validation.
+
+    Each epoch is checkpointed; an interrupted run goes on with the next epoch.
+    """
     channels_last(network)
     _freeze(network, plan.fit.frozen_blocks)
     _restore(network, plan)
     run = _Run(network, plan, progress)
-    best, least, since = copy.deepcopy(run.average.network), math.inf, 0
-    history: list[Epoch] = []
-    for number in range(1, plan.fit.epochs + 1):
+    history = run.resume()
+    if history:
+        progress.say(f"going on after epoch {history[-1].epoch}")
+    for number in range(len(history) + 1, plan.fit.epochs + 1):
         history.append(run.epoch(number))
+        run.save(history)
         progress.say(str(history[-1]))
-        since += 1
-        if history[-1].val_loss < least:
-            best, least, since = copy.deepcopy(run.average.network), history[-1].val_loss, 0
-        if since >= plan.fit.patience:
+        if _stale(history) >= plan.fit.patience:
             break
+    best = run.best()
+    run.finished()
     return Fitted(best, history)

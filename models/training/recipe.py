@@ -1,5 +1,6 @@
 """Training recipes: one TOML file each, validated before anything runs."""
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
@@ -19,7 +20,7 @@ class Cell(_Section):
     """One class from one group of sources, and the share of each epoch that it fills."""
 
     label: str
-    sets: frozenset[str]
+    sets: tuple[str, ...]
     source: str = ""
     share: float = Field(gt=0)
 
@@ -85,6 +86,11 @@ class Recipe(_Section):
         if missing:
             raise ValueError(f"a {self.task} recipe needs its sections (gate, or fit and augment)")
         return self
+
+    @property
+    def digest(self) -> str:
+        """Return a short hash of the recipe: a checkpoint of another recipe is not resumed."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @property
     def fitting(self) -> Fit:
