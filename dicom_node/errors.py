@@ -23,6 +23,7 @@
     │   ├── LedgerUnavailable    * the database does not answer
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
+    ├── WorkerLost               every worker that tried this run died of it
     └── UnforeseenError          a fault of the node itself, caught at an outer boundary
 
     (*) ``retryable``: the same call may succeed later.
@@ -135,6 +136,10 @@ class RunNotFound(LedgerError):
 
 class LeaseLost(LedgerError):
     """Another worker has taken this run over; the present one must stop."""
+
+
+class WorkerLost(NodeError):
+    """Every worker that tried this run died of it; it is not tried again by itself."""
 
 
 class UnforeseenError(NodeError):

@@ -21,7 +21,8 @@ from dicom_node.policy import Policy
 from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
-from worker.pipeline import Outbox, Pipeline
+from worker.outbox import Outbox
+from worker.pipeline import Pipeline
 
 _SIGN_OF_LIFE_S = 10.0
 

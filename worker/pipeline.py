@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 
@@ -31,6 +30,7 @@ from dicom_node.errors import (
     PixelError,
     StudyNotFound,
     StudyRefused,
+    WorkerLost,
 )
 from dicom_node.intake.eligibility import eligible
 from dicom_node.ledger import Ledger
@@ -39,17 +39,10 @@ from dicom_node.pixels.load import Loaded, load, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
+from worker.outbox import Outbox
 from worker.reading import Reading, read
 
 _FETCHERS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Outbox:
-    """Where encoded results lie until every destination has them, and who gets which."""
-
-    folder: Path
-    destinations: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +87,7 @@ class Attempt:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt."""
         node, claim = self._node, self._claim
         try:
+            self._refuse_poison()
             with self._kept_alive():
                 self._read_and_report()
         except StudyRefused as exc:
@@ -104,8 +98,15 @@ class Attempt:
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
 
+    def _refuse_poison(self) -> None:
+        """Raise WorkerLost for a study that took a worker with it each time it was tried."""
+        if self._claim.attempt > self._node.policy.retry.attempts:
+            raise WorkerLost(
+                f"the worker was lost {self._claim.attempt - 1} times while it read this study; "
+                "see its log, then retry by hand"
+            )
+
     def _read_and_report(self) -> None:
-        """Read the study and leave its report in the archive."""
         node, claim = self._node, self._claim
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
@@ -266,18 +267,8 @@ class Attempt:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
         for name, ref, content in files:
-            self._plan(name, ref, content)
-
-    def _plan(self, name: str, ref: ObjectRef, content: bytes) -> None:
-        wanted = [d for d, objects in self._node.outbox.destinations if name in objects]
-        if not wanted:
-            return
-        file = self._node.outbox.folder / f"{ref.sop_instance_uid}.dcm"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        for destination in wanted:
-            self._node.ledger.deliveries.plan(
-                self._claim.run_id, destination, ref.sop_instance_uid, str(file)
+            self._node.outbox.post(
+                self._node.ledger.deliveries, self._claim.run_id, name, ref, content
             )
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 from dicom_node.api.answers import HealthAnswer, ModelAnswer, ModelsAnswer, Part
 from dicom_node.api.services import Node, Probe, Services
 from dicom_node.domain import RunState, ServedModel
-from dicom_node.errors import LedgerUnavailable, ModelNotFound, NodeError
+from dicom_node.errors import LedgerUnavailable, ModelNotFound, NodeError, QueueUnavailable
+from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger import Counts
 
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
@@ -40,6 +41,7 @@ def health(node: Node) -> JSONResponse:
     probes = {
         **node.probes,
         "ledger": lambda: _ledger(node),
+        "intake": lambda: _intake(node),
         "worker": lambda: _worker(node),
         "disk": lambda: _disk(node),
     }
@@ -149,6 +151,15 @@ def _part(name: str, probe: Probe) -> Part:
 def _ledger(node: Services) -> str:
     node.ledger.ping()
     return "answers"
+
+
+def _intake(node: Services) -> str:
+    """Raise QueueUnavailable unless a sweep has come to its end of late."""
+    swept = datetime.fromtimestamp(node.ledger.studies.cursor(SWEPT), UTC)
+    silent_s = (node.clock() - swept).total_seconds()
+    if silent_s > SIGN_OF_LIFE.total_seconds():
+        raise QueueUnavailable("no sweep has come to its end for a minute; see intake's log")
+    return f"swept {silent_s:.0f} s ago"
 
 
 def _worker(node: Services) -> str:

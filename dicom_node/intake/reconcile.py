@@ -11,6 +11,8 @@ from dicom_node.intake.admission import Admission
 from dicom_node.ports import ChangeLog, StudyBook
 
 CURSOR: Final = "orthanc.changes"
+SWEPT: Final = "intake.swept"
+"""The cursor that holds the Unix time of the last complete sweep: intake's sign of life."""
 _STUDY_CHANGES: Final = frozenset({"NewStudy", "StableStudy"})
 _SERIES_CHANGES: Final = frozenset({"NewSeries", "StableSeries"})
 
@@ -34,6 +36,7 @@ class Reconcile:
         for study_uid in self._studies.due(now):
             self._admission.consider(study_uid, Trigger.RECONCILE)
         self._admission.hand_over_due(now)
+        self._studies.move_cursor(SWEPT, int(now.timestamp()))
 
     def catch_up(self) -> None:
         """Consider every study that the change log names after the stored cursor."""

@@ -10,6 +10,7 @@ from dicom_node import policy
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.domain import ModelIdentity, ServedModel, StudyKind
+from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.settings import Settings
 from tests.asgi import AsgiClient
@@ -56,7 +57,8 @@ def client(services: Services) -> AsgiClient:
 
 @pytest.fixture
 def serving(ledger: Ledger, clock: Clock) -> None:
-    """Let a worker serve both models."""
+    """Let a worker serve both models, and intake sweep."""
+    ledger.studies.move_cursor(SWEPT, int(clock().timestamp()))
     for kind in StudyKind:
         identity = ModelIdentity(f"{kind.value.lower()}-mobilenet", "1", "ab" * 32)
         seen_at = clock() - timedelta(seconds=10)

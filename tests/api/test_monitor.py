@@ -23,7 +23,7 @@ def test_node_whose_parts_are_well_is_ready(client: AsgiClient) -> None:
     answer = client.get("/ai/health")
     assert answer.status_code == 200
     assert answer.json()["ready"] is True
-    assert list(parts(client)) == ["orthanc", "redis", "ledger", "worker", "disk"]
+    assert list(parts(client)) == ["orthanc", "redis", "ledger", "intake", "worker", "disk"]
     assert all(ok for ok, _ in parts(client).values())
 
 
@@ -35,6 +35,14 @@ def test_node_without_a_worker_is_not_ready(client: AsgiClient) -> None:
     ok, message = parts(client)["worker"]
     assert not ok
     assert "no worker has ever served a model for CT" in message
+
+
+@pytest.mark.usefixtures("serving")
+def test_intake_that_fell_silent_is_told(client: AsgiClient, clock: Clock) -> None:
+    clock.forward(61)
+    ok, message = parts(client)["intake"]
+    assert not ok
+    assert "sweep" in message
 
 
 @pytest.mark.usefixtures("serving")

@@ -60,6 +60,7 @@ def test_process_serves_on_its_socket_and_ends_when_told_to(
         "orthanc": False,
         "redis": False,
         "ledger": True,
+        "intake": False,
         "worker": False,
         "disk": parts["disk"],
     }

@@ -30,7 +30,8 @@ from tests.builders import Film
 from tests.ledgers import Clock
 from tests.listings import LONG_AGO, ListedArchive, ListedQueue
 from tests.runtimes import ScriptedRuntime
-from worker.pipeline import Attempt, Outbox, Pipeline
+from worker.outbox import Outbox
+from worker.pipeline import Attempt, Pipeline
 
 FILM = Film(name="pipeline", rows=256, columns=224)
 POLICY = policy.load()
@@ -273,3 +274,16 @@ def _change(archive: FileArchive, *, patient_id: str) -> None:
     image = FILM.build()
     image.PatientID = patient_id
     archive.take(image)
+
+
+def test_run_that_keeps_killing_its_worker_ends_failed(bench: Bench) -> None:
+    run_id = bench.admit()
+    for _ in range(POLICY.retry.attempts):
+        bench.claim(run_id)  # and the worker dies
+        bench.clock.forward(POLICY.lease.seconds * 2)
+    Attempt(bench.pipeline, bench.claim(run_id)).run()
+    detail = bench.detail()
+    assert detail.item.state is RunState.FAILED
+    assert detail.item.error is not None
+    assert "worker was lost 3 times" in detail.item.error.message
+    assert not bench.runtime.seen
