@@ -1,8 +1,7 @@
 """The console script: the node's commands, with those that load models mounted beside."""
 
-from models.commands import app as models_app
-
 from dicom_node.cli.app import app
+from models.commands import app as models_app
 from worker.analysis import analyze
 
 

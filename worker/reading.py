@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from dicom_node.worklist.priority import prioritise
-
 from dicom_node.domain import (
     Finding,
     Heatmap,
@@ -21,6 +19,7 @@ from dicom_node.pixels.load import Loaded
 from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
+from dicom_node.worklist.priority import prioritise
 
 StageTimer = Callable[[Stage], AbstractContextManager[None]]
 """Brackets the work of one stage; on a clean exit the stage is marked."""
