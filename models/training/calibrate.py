@@ -1,14 +1,13 @@
-"""Temperature and operating points, chosen on validation and nowhere else."""
+"""Operating points, chosen on validation and nowhere else."""
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from models.card import Label
 from models.graph import softmax
-from models.training.loop import Part, weighted_loss
+from models.training.scores import Part
 
 SENSITIVITY: Final = 0.90
 """The reported threshold finds this part of the positives of validation."""
@@ -16,16 +15,6 @@ RULE_OUT_SENSITIVITY: Final = 0.97
 """Below the point with this sensitivity a finding counts as absent."""
 RULE_IN_SPECIFICITY: Final = 0.95
 """From the point with this specificity on a finding counts as present."""
-
-
-def temperature(raw: NDArray[np.float32], part: Part) -> float:
-    """Return the softmax temperature with the least weighted loss (Guo et al. 2017)."""
-    found = minimize_scalar(
-        lambda log_t: weighted_loss(raw / np.float32(np.exp(log_t)), part),
-        bounds=(-2.0, 2.0),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
 
 
 def _quantile(values: NDArray[np.float32], weights: NDArray[np.float64], q: float) -> float:

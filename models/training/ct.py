@@ -14,7 +14,7 @@ from models.card import Figure, Label
 from models.ct_mobilenet import preprocess, series
 from models.ct_mobilenet.model import CtMobileNet
 from models.graph import softmax
-from models.training import cache, calibrate, manifest, metrics, volumes
+from models.training import cache, calibrate, manifest, metrics, scores, volumes
 from models.training import job as jobs
 from models.training.job import Job, Outcome
 from models.training.loop import Fitted, fit, logits
@@ -97,7 +97,7 @@ def finish(job: Job, fitted: Fitted, slices: Slices) -> Path:
     """Calibrate, measure and save a fitted network."""
     val = jobs.part(job, slices.items, slices.images, CLASSES, "val")
     raw = logits(fitted.network, val.images, jobs.centred)
-    warmth = calibrate.temperature(raw, val)
+    warmth = scores.temperature(raw, val)
     point = calibrate.labels(CLASSES, raw, val, warmth, only=_COVID)[0]
     outcome = Outcome(
         labels=(point,),

@@ -13,7 +13,7 @@ from models.backbone import MobileNet
 from models.card import Figure
 from models.graph import softmax
 from models.imaging import Float
-from models.training import cache, calibrate, manifest, metrics
+from models.training import cache, calibrate, manifest, metrics, scores
 from models.training import job as jobs
 from models.training.job import Job, Outcome
 from models.training.loop import Fitted, fit, logits
@@ -221,7 +221,7 @@ def finish(job: Job, fitted: Fitted) -> Path:
     items, images = gather(job)
     val = jobs.part(job, items, images, LABELS, "val")
     raw = logits(fitted.network, val.images, jobs.centred)
-    warmth = calibrate.temperature(raw, val)
+    warmth = scores.temperature(raw, val)
     points = calibrate.labels(LABELS, raw, val, warmth)
     outcome = Outcome(
         labels=points,

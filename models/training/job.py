@@ -19,10 +19,11 @@ from models.card import Figure, Label, Weights
 from models.imaging import CANONICAL_EDGE, EDGE
 from models.training import cardfile
 from models.training.augment import augment
-from models.training.loop import Epoch, Part, Plan
+from models.training.loop import Epoch, Plan
 from models.training.manifest import Item
 from models.training.progress import Progress
 from models.training.recipe import Cell, Recipe
+from models.training.scores import Part
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 _MARGIN: Final = (CANONICAL_EDGE - EDGE) // 2

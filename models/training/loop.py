@@ -17,27 +17,18 @@ from models.backbone import MobileNet, restore_statistics
 from models.graph import channels_last
 from models.training.progress import Progress
 from models.training.recipe import Fit
+from models.training.scores import Part, calibrated_loss, weighted_balanced_accuracy
 
 Index = NDArray[np.int64]
-Weights = NDArray[np.float64]
 _EVAL_BATCH = 64
 _WARM_UP = 0.1
 _STATISTICS = 128
 """Images that the batch norms' statistics are taken from."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Images (n, edge, edge) uint8 with class indices and weights that sum to 1."""
-
-    images: NDArray[np.uint8]
-    targets: Index
-    weights: Weights
-
-
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One line of the history."""
+    """One line of the history; ``val_loss`` is at the best temperature, which is set later."""
 
     epoch: int
     train_loss: float
@@ -77,23 +68,6 @@ def logits(
                 raw, _ = network(batch.contiguous(memory_format=torch.channels_last))
             out.append(raw.float().cpu())
     return torch.cat(out).numpy()
-
-
-def weighted_loss(raw: NDArray[np.float32], part: Part) -> float:
-    """Return the weighted mean negative log-likelihood."""
-    shifted = raw.astype(np.float64) - raw.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-(log_p[np.arange(len(raw)), part.targets] * part.weights).sum())
-
-
-def weighted_balanced_accuracy(raw: NDArray[np.float32], part: Part) -> float:
-    """Return the mean over classes of the weighted recall."""
-    right = raw.argmax(axis=1) == part.targets
-    recalls = []
-    for label in np.unique(part.targets):
-        mine = part.targets == label
-        recalls.append(np.average(right[mine], weights=part.weights[mine]))
-    return float(np.mean(recalls))
 
 
 def _freeze(network: MobileNet, blocks: int) -> None:
@@ -197,7 +171,7 @@ class _Run:
         return Epoch(
             epoch=number,
             train_loss=float(np.mean(losses)),
-            val_loss=weighted_loss(raw, self._plan.val),
+            val_loss=calibrated_loss(raw, self._plan.val),
             val_balanced_accuracy=weighted_balanced_accuracy(raw, self._plan.val),
             seconds=time.perf_counter() - started,
         )
