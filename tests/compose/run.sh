@@ -128,7 +128,7 @@ make_wheels() {
 
 build() {
   local image
-  for image in dicom-node-{orthanc,redis,postgres,api,worker}; do
+  for image in dicom-node-{orthanc,redis,postgres,core,worker}; do
     have_image "$image" || MADE+=("$image")
   done
   export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
@@ -167,17 +167,19 @@ sample() {
     return 0
   fi
   "${COMPOSE[@]}" exec -T api python - >"$WORK/sample.dcm" <<'PY'
-import sys
+import io, sys
 from dicom_node.phantom.samples import frontal
 _, (film,) = frontal(seed=1)
-film.save_as(sys.stdout.buffer, enforce_file_format=True)
+film.save_as(file := io.BytesIO(), enforce_file_format=True)
+sys.stdout.buffer.write(file.getvalue())
 PY
 }
 
-value() { # key, in the JSON on standard input; keys of keys with dots
+value() { # key, in the JSON on standard input; keys of keys joined by dots
   python3 -c '
 import functools, json, sys
-print(functools.reduce(lambda v, k: v[k], sys.argv[1].split("."), json.load(sys.stdin)))' "$1"
+step = lambda v, k: v[int(k)] if isinstance(v, list) else v[k]
+print(functools.reduce(step, sys.argv[1].split("."), json.load(sys.stdin)))' "$1"
 }
 
 state() { [[ $(orthanc "/ai/studies/$1" | value state) =~ ^(REPORTED|REFUSED|FAILED)$ ]]; }
@@ -186,11 +188,14 @@ read_study() {
   local uid sop id sent
   uid=$(dcmdump +P StudyInstanceUID "$WORK/sample.dcm" | sed 's/.*\[\(.*\)\].*/\1/')
   sent=$(date +%s%N)
-  storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$WORK/sample.dcm"
+  TCP_NODELAY=1 storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$WORK/sample.dcm"
   wait_for "$DEADLINE" "no result" state "$uid"
   FIGURES+=("C-STORE to result: $((($(date +%s%N) - sent) / 1000000)) ms")
   orthanc "/ai/studies/$uid" >"$WORK/item.json"
   [[ $(value state <"$WORK/item.json") == REPORTED ]] || fail "$(cat "$WORK/item.json")"
+  FIGURES+=("timings: $(value timings <"$WORK/item.json")")
+  [[ $(value runs.0.trigger <"$WORK/item.json") == stable ]] ||
+    fail "the plugin did not hand the study over; reconcile did"
   sop=$(value report.sop_instance_uid <"$WORK/item.json")
   id=$(orthanc /tools/lookup --data "$sop" | python3 -c 'import json, sys
 print(next(found["ID"] for found in json.load(sys.stdin) if found["Type"] == "Instance"))')
