@@ -24,10 +24,11 @@ class StowDestination:
 
     def send(self, dicom_file: Path) -> None:
         """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
-        client = DICOMwebClient(self._settings.url)
-        client.set_http_retry_params(retry=False)
         try:
-            answer = client.store_instances([dcmread(dicom_file)])
+            with requests.Session() as session:
+                client = DICOMwebClient(self._settings.url, session=session)
+                client.set_http_retry_params(retry=False)
+                answer = client.store_instances([dcmread(dicom_file)])
         except requests.HTTPError as exc:
             status = exc.response.status_code if exc.response is not None else 0
             if status < httpx.codes.INTERNAL_SERVER_ERROR:
@@ -35,6 +36,6 @@ class StowDestination:
             raise DeliveryFailed(f"{self.name} answered HTTP {status}") from exc
         except requests.RequestException as exc:
             raise DeliveryFailed(f"{self.name} does not answer: {type(exc).__name__}") from exc
-        if "FailedSOPSequence" in answer:
-            reason = answer.FailedSOPSequence[0].get("FailureReason", 0)
+        if failed := answer.get("FailedSOPSequence"):
+            reason = failed[0].get("FailureReason", 0)
             raise StoreRejected(f"{self.name} refused the object: reason 0x{reason:04X}")

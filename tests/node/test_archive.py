@@ -1,5 +1,7 @@
 """The archive port on a real Orthanc."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,9 @@ pytestmark = pytest.mark.node
 
 
 @pytest.fixture(scope="module")
-def archive(node: LiveNode) -> OrthancArchive:
-    return node.archive()
+def archive(node: LiveNode) -> Iterator[OrthancArchive]:
+    with closing(node.archive()) as connected:
+        yield connected
 
 
 def test_study_lists_series_instances_and_positions(archive: OrthancArchive) -> None:
@@ -89,8 +92,11 @@ def test_no_dicom_is_rejected(archive: OrthancArchive) -> None:
 
 
 def test_no_orthanc_is_unavailable() -> None:
-    with pytest.raises(ArchiveUnavailable):
-        OrthancArchive.connect(Settings(http_port=free_port())).version()
+    with (
+        closing(OrthancArchive.connect(Settings(http_port=free_port()))) as nowhere,
+        pytest.raises(ArchiveUnavailable),
+    ):
+        nowhere.version()
 
 
 def test_stow_destination_stores(node: LiveNode, archive: OrthancArchive, tmp_path: Path) -> None:

@@ -119,16 +119,25 @@ def test_dcmtk_finds_and_fetches_the_report(
 ) -> None:
     sample = next(s for s in samples if s.expected is RunState.REPORTED)
     told = node.final(sample.study_instance_uid)
-    study, uid = sample.study_instance_uid, told["report"]["sop_instance_uid"]
+    study, report = sample.study_instance_uid, told["report"]
     peer = ["-aec", "AITRIAGE", "127.0.0.1", str(node.dicom_port)]
-    keys = [f"-kStudyInstanceUID={study}", "-kQueryRetrieveLevel=SERIES", "-kModality=SR"]
-    found = _dcmtk(["findscu", "-S", *keys, "-kSeriesDescription", *peer])
-    assert "RESEARCH" in found
-    keys = [f"-kStudyInstanceUID={study}", "-kQueryRetrieveLevel=IMAGE", f"-kSOPInstanceUID={uid}"]
-    series = told["report"]["series_instance_uid"]
-    _dcmtk(["getscu", "-S", "-od", str(tmp_path), *keys, f"-kSeriesInstanceUID={series}", *peer])
+    asked = _keys(
+        QueryRetrieveLevel="SERIES", StudyInstanceUID=study, Modality="SR", SeriesDescription=""
+    )
+    assert "RESEARCH" in _dcmtk(["findscu", "-S", *asked, *peer])
+    wanted = _keys(
+        QueryRetrieveLevel="IMAGE",
+        StudyInstanceUID=study,
+        SeriesInstanceUID=report["series_instance_uid"],
+        SOPInstanceUID=report["sop_instance_uid"],
+    )
+    _dcmtk(["getscu", "-S", "-od", str(tmp_path), *wanted, *peer])
     (fetched,) = tmp_path.iterdir()
-    assert pydicom.dcmread(fetched).SOPInstanceUID == uid
+    assert pydicom.dcmread(fetched).SOPInstanceUID == report["sop_instance_uid"]
+
+
+def _keys(**keys: str) -> list[str]:
+    return [part for key, value in keys.items() for part in ("-k", f"{key}={value}")]
 
 
 def _dcmtk(command: list[str]) -> str:
