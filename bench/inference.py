@@ -10,16 +10,23 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dicom_node.domain import Sample
+from dicom_node.errors import StudyRefused
+from dicom_node.ports import Classifier
 from models import golden, registry
 from models.backbone import MobileNet
-from models.graph import channels_last
+from models.gate.model import Gates
+from models.graph import channels_last, folded
 from models.imaging import EDGE
 
 Run = Callable[[], object]
@@ -31,17 +38,22 @@ def network() -> MobileNet:
     return MobileNet(4).eval().requires_grad_(False)
 
 
+def traced(module: MobileNet, example: torch.Tensor) -> torch.jit.ScriptModule:
+    """Trace a network."""
+    script: torch.jit.ScriptModule = torch.jit.trace(module, example)  # type: ignore[no-untyped-call]  # torch ships it untyped
+    return script
+
+
 def variants(batch: int) -> dict[str, Run]:
     """Return the ways to run one network on one input."""
     plain = torch.rand(batch, 1, EDGE, EDGE)
     last = plain.contiguous(memory_format=torch.channels_last)
     eager, laid_out, traced_from = network(), channels_last(network()), channels_last(network())
+    fused = channels_last(folded(network()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frozen = torch.jit.freeze(torch.jit.trace(traced_from, last))
-        optimised = torch.jit.optimize_for_inference(
-            torch.jit.freeze(torch.jit.trace(network(), plain))
-        )
+        frozen = torch.jit.freeze(traced(traced_from, last))
+        optimised = torch.jit.optimize_for_inference(torch.jit.freeze(traced(network(), plain)))
 
     def bfloat16() -> object:
         with torch.autocast("cpu", torch.bfloat16):
@@ -50,6 +62,7 @@ def variants(batch: int) -> dict[str, Run]:
     return {
         "eager": lambda: eager(plain),
         "eager, channels last": lambda: laid_out(last),
+        "folded, channels last (served)": lambda: fused(last),
         "traced, frozen, channels last": lambda: frozen(last),
         "traced, optimize_for_inference": lambda: optimised(plain),
         "eager, channels last, bfloat16": bfloat16,
@@ -73,19 +86,25 @@ def medians(runs: dict[str, Run], repeat: int) -> dict[str, float]:
 
 def whole_path() -> dict[str, Run]:
     """Return gate and classifier on a film of 2048 x 2048 and on the golden series."""
-    from dataclasses import replace
-
     film = golden.film()
     large = np.kron(film.pixels, np.ones((6, 6), dtype=np.float32))[:2048, :2048]
     big = replace(film, pixels=np.ascontiguousarray(large))
     series = golden.series()
-    gate = registry.open_model(registry.entry("gate"), "cpu")
-    cxr = registry.open_model(registry.entry("cxr-mobilenet"), "cpu")
-    ct = registry.open_model(registry.entry("ct-mobilenet"), "cpu")
+    gates = cast("Gates", registry.open_model(registry.entry("gate"), "cpu"))
+    cxr = cast("Classifier", registry.open_model(registry.entry("cxr-mobilenet"), "cpu"))
+    ct = cast("Classifier", registry.open_model(registry.entry("ct-mobilenet"), "cpu"))
+
+    def gate(sample: Sample) -> Run:
+        def check() -> None:
+            with suppress(StudyRefused):
+                gates.of(sample.kind).check(sample)
+
+        return check
+
     return {
-        "film 2048 x 2048: gate": lambda: gate._film.look(big.pixels),
+        "film 2048 x 2048: gate": gate(big),
         "film 2048 x 2048: model with Grad-CAM": lambda: cxr.predict(big),
-        "CT 14 slices: gate": lambda: gate._gates[series.kind].check(series),
+        "CT 14 slices: gate": gate(series),
         "CT 14 slices: model with Grad-CAM": lambda: ct.predict(series),
     }
 

@@ -87,7 +87,9 @@ def _kept(spread: Float) -> tuple[float, float]:
 def content_box(pixels: Float) -> Box:
     """Return the box without flat borders (collimation, padding), in source pixels."""
     rows, columns = pixels.shape
-    probe = stretch(resize(pixels, min(rows, _PROBE_EDGE), min(columns, _PROBE_EDGE)))
+    step = max(1, min(rows, columns) // (2 * _PROBE_EDGE))
+    thinned = pixels[step // 2 :: step, step // 2 :: step]
+    probe = stretch(resize(thinned, min(rows, _PROBE_EDGE), min(columns, _PROBE_EDGE)))
     by_row = np.percentile(probe, (5, 95), axis=1)
     by_column = np.percentile(probe, (5, 95), axis=0)
     top, bottom = _kept((by_row[1] - by_row[0]).astype(np.float32))
@@ -113,6 +115,16 @@ def canonical(pixels: Float) -> Canonical:
     """
     box = content_box(pixels)
     return squared(pixels, box)
+
+
+def both_polarities(pixels: Float) -> tuple[Float, Float]:
+    """Return the canonical film (square, without its box) as it is and with inverted greys.
+
+    Trimming, resizing and stretching do not care about polarity, so they are done once.
+    """
+    small = resize(crop(pixels, content_box(pixels)), CANONICAL_EDGE, CANONICAL_EDGE)
+    stretched = stretch(small)
+    return equalise(stretched, CLIP), equalise(1.0 - stretched, CLIP)
 
 
 def cut(image: Canonical) -> Float:

@@ -19,6 +19,7 @@ INVERTED_NOTE: Final = (
 )
 _LEAST_SPREAD: Final = 0.02
 """Less spread of grey than this, of the full range, is a blank image."""
+_PROBE: Final = 4
 _SENTENCES: Final = {
     RefusalCode.BLANK_IMAGE: "The image is blank or almost blank.",
     RefusalCode.NOT_CHEST: "The image does not look like a chest radiograph.",
@@ -60,6 +61,12 @@ def network_input(pixels: Float) -> Float:
     return imaging.resize(imaging.canonical(pixels).pixels, imaging.EDGE, imaging.EDGE)
 
 
+def network_inputs(pixels: Float) -> Float:
+    """Return (2, 224, 224): the prepared film as it is, and with its greys inverted."""
+    pair = imaging.both_polarities(pixels)
+    return np.stack([imaging.resize(one, imaging.EDGE, imaging.EDGE) for one in pair])
+
+
 class CxrGate:
     """Decides from the pixels; header claims in ``Sample.hints`` are not even looked at."""
 
@@ -70,8 +77,7 @@ class CxrGate:
 
     def look(self, pixels: Float) -> tuple[Impression, Impression]:
         """Return the impressions of a film as it is and with its grey scale inverted."""
-        inputs = np.stack([network_input(pixels), network_input(1.0 - pixels)])
-        logits, distance = self._graph(inputs)
+        logits, distance = self._graph(network_inputs(pixels))
         p = softmax(logits, 1.0)
         first, second = (
             Impression(tuple(map(float, row)), float(far[0]))
@@ -83,7 +89,7 @@ class CxrGate:
         """Return the film to read; raises StudyRefused."""
         if sample.kind is not StudyKind.CXR:
             raise refuse(RefusalCode.NOT_CHEST)
-        low, high = np.percentile(sample.pixels, (1.0, 99.0))
+        low, high = np.percentile(sample.pixels[::_PROBE, ::_PROBE], (1.0, 99.0))
         if high - low < _LEAST_SPREAD:
             raise refuse(RefusalCode.BLANK_IMAGE)
         upright, inverted = self.look(sample.pixels)

@@ -71,3 +71,12 @@ def test_content_box_never_cuts_more_than_allowed() -> None:
     film[90:110, 90:110] = _picture(20, 20, 2)
 
     assert imaging.content_box(film) == Box(0, 0, 200, 200)
+
+
+def test_both_polarities_equal_two_separate_preparations() -> None:
+    film = golden.film().pixels
+
+    plain, inverted = imaging.both_polarities(film)
+
+    np.testing.assert_allclose(plain, imaging.canonical(film).pixels, atol=1e-6)
+    np.testing.assert_allclose(inverted, imaging.canonical(1.0 - film).pixels, atol=0.02)
