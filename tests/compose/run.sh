@@ -10,7 +10,8 @@ help() {
 usage: tests/compose/run.sh [--input FILE] [--pull] [--keep] [--deadline SECONDS]
 
 Builds every image of docker-compose.yml, starts the node on free loopback ports, sends one study
-with storescu, waits until it is REPORTED, fetches the SR from Orthanc and prints it (dsrdump).
+with storescu, waits until it is REPORTED, fetches the SR from Orthanc and prints it (dsrdump); then
+kills every container, starts them again, and sees another study read.
 Exits 0 only if all of that went well. At the end it removes what it made: containers, volumes,
 network, images and, where no engine was running, the engine that it started.
 
@@ -78,7 +79,7 @@ wait_for() { # seconds, what, command...
   shift 2
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < end)) || fail "$what: waited too long"
-    sleep 0.2
+    sleep 0.1
   done
 }
 
@@ -143,8 +144,11 @@ free_port() {
   python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-orthanc() { # path
-  curl --fail --silent --show-error --config "$WORK/curlrc" "http://127.0.0.1:$NODE_HTTP_PORT$1"
+orthanc() { # path, more of curl's options
+  local path=$1
+  shift
+  curl --fail --silent --show-error --config "$WORK/curlrc" "$@" \
+    "http://127.0.0.1:$NODE_HTTP_PORT$path"
 }
 
 up() {
@@ -161,15 +165,11 @@ up() {
   wait_for 180 "the node is not ready" orthanc /ai/health
 }
 
-sample() {
-  if [[ -n $INPUT ]]; then
-    cp "$INPUT" "$WORK/sample.dcm"
-    return 0
-  fi
-  "${COMPOSE[@]}" exec -T api python - >"$WORK/sample.dcm" <<'PY'
+phantom() { # seed, file
+  "${COMPOSE[@]}" exec -T api python - "$1" >"$2" <<'PY'
 import io, sys
 from dicom_node.phantom.samples import frontal
-_, (film,) = frontal(seed=1)
+_, (film,) = frontal(seed=int(sys.argv[1]))
 film.save_as(file := io.BytesIO(), enforce_file_format=True)
 sys.stdout.buffer.write(file.getvalue())
 PY
@@ -182,34 +182,43 @@ step = lambda v, k: v[int(k)] if isinstance(v, list) else v[k]
 print(functools.reduce(step, sys.argv[1].split("."), json.load(sys.stdin)))' "$1"
 }
 
-state() { [[ $(orthanc "/ai/studies/$1" | value state) =~ ^(REPORTED|REFUSED|FAILED)$ ]]; }
+ended() { [[ $(orthanc "/ai/studies/$1" | value state) =~ ^(REPORTED|REFUSED|FAILED)$ ]]; }
 
-read_study() {
-  local uid sop id sent
-  uid=$(dcmdump +P StudyInstanceUID "$WORK/sample.dcm" | sed 's/.*\[\(.*\)\].*/\1/')
+report() { # file, name of what comes of it: the worklist item, and the SR as Orthanc has it
+  local uid sop id sent item=$WORK/$2.json
+  uid=$(dcmdump +P StudyInstanceUID "$1" | sed 's/.*\[\(.*\)\].*/\1/')
   sent=$(date +%s%N)
-  TCP_NODELAY=1 storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$WORK/sample.dcm"
-  wait_for "$DEADLINE" "no result" state "$uid"
-  FIGURES+=("C-STORE to result: $((($(date +%s%N) - sent) / 1000000)) ms")
-  orthanc "/ai/studies/$uid" >"$WORK/item.json"
-  [[ $(value state <"$WORK/item.json") == REPORTED ]] || fail "$(cat "$WORK/item.json")"
-  FIGURES+=("timings: $(value timings <"$WORK/item.json")")
-  [[ $(value runs.0.trigger <"$WORK/item.json") == stable ]] ||
-    fail "the plugin did not hand the study over; reconcile did"
-  sop=$(value report.sop_instance_uid <"$WORK/item.json")
+  TCP_NODELAY=1 storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$1"
+  wait_for "$DEADLINE" "no result" ended "$uid"
+  FIGURES+=("$2: C-STORE to result $((($(date +%s%N) - sent) / 1000000)) ms")
+  orthanc "/ai/studies/$uid" >"$item"
+  FIGURES+=("$2: timings $(value timings <"$item")")
+  [[ $(value state <"$item") == REPORTED ]] || fail "$(cat "$item")"
+  if "${COMPOSE[@]}" logs orthanc 2>&1 | grep plugin.dispatch_failed; then
+    fail "the plugin could not hand the study over; reconcile did"
+  fi
+  sop=$(value report.sop_instance_uid <"$item")
   id=$(orthanc /tools/lookup --data "$sop" | python3 -c 'import json, sys
 print(next(found["ID"] for found in json.load(sys.stdin) if found["Type"] == "Instance"))')
-  orthanc "/instances/$id/file" >"$WORK/sr.dcm"
-  dsrdump "$WORK/sr.dcm"
+  orthanc "/instances/$id/file" >"$WORK/$2.dcm"
+  dsrdump "$WORK/$2.dcm"
 }
 
-# After a restart of everything the node still knows what it read.
+read_study() {
+  if [[ -z $INPUT ]]; then phantom 1 "$WORK/sample.dcm"; fi
+  report "${INPUT:-$WORK/sample.dcm}" first
+}
+
+# As in a power cut: everything dies at once. What was read is still known, and reading goes on.
 survive() {
   local uid
-  uid=$(value study_instance_uid <"$WORK/item.json")
-  "${COMPOSE[@]}" restart >>"$WORK/up.log" 2>&1
-  wait_for 180 "the node is not ready after a restart" orthanc /ai/health
-  state "$uid" || fail "the worklist forgot the study"
+  uid=$(value study_instance_uid <"$WORK/first.json")
+  "${COMPOSE[@]}" kill >>"$WORK/up.log" 2>&1
+  "${COMPOSE[@]}" start >>"$WORK/up.log" 2>&1
+  wait_for 180 "the node is not ready after a crash" orthanc /ai/health
+  ended "$uid" || fail "the worklist forgot the study"
+  phantom 2 "$WORK/second-sample.dcm"
+  report "$WORK/second-sample.dcm" second >/dev/null
 }
 
 clean() {
@@ -254,9 +263,8 @@ main() {
   make_wheels
   timed "building the images" build
   timed "starting the node, until it is ready" up
-  sample
   timed "reading a study" read_study
-  timed "restarting everything" survive
+  timed "killing everything, starting again, reading another study" survive
   printf '%s\n' "${FIGURES[@]}"
   docker image ls --format '{{.Repository}}: {{.Size}}' | grep '^dicom-node-' | sort
   say "done"
