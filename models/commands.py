@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dicom_node import settings
+from dicom_node import log, settings
 from dicom_node.errors import ModelError, SettingsError
 from models import registry
 from models.card import Figure, ModelCard
@@ -113,12 +113,14 @@ def verify(
     """Check weights against the card and run the golden prediction; exit 1 where one fails."""
     from models import runtime  # noqa: PLC0415  # loads torch
 
+    chosen = settings.load()
+    log.configure(chosen.log_level)
     names = [name] if name else list(registry.MODELS)
     faults: dict[str, str] = {}
     for one in names:
         registry.entry(one)
         try:
-            runtime.opened(one, runtime.device_for(settings.load().device))
+            runtime.opened(one, runtime.device_for(chosen.device))
         except ModelError as exc:
             faults[one] = str(exc)
     if as_json:

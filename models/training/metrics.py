@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from dicom_node.errors import SettingsError
 from models.card import Figure
 
 Probabilities = NDArray[np.float32]
@@ -42,13 +43,19 @@ def interval(statistic: Statistic, groups: NDArray[np.str_]) -> tuple[float, flo
 
 
 def figure(name: str, on: str, statistic: Statistic, groups: NDArray[np.str_]) -> Figure:
-    """Return one figure over all images, with its interval."""
-    everything = np.arange(len(groups))
+    """Return one figure over all images, with its interval.
+
+    Raises SettingsError where the images lack what the figure needs, a class for example.
+    """
+    try:
+        value = statistic(np.arange(len(groups)))
+    except ValueError as exc:
+        raise SettingsError(f"{name} on {on} cannot be measured: {exc}") from exc
     ends = interval(statistic, groups)
     return Figure(
         name=name,
         on=on,
-        value=round(statistic(everything), 4),
+        value=round(value, 4),
         n=len(groups),
         low=None if ends is None else round(ends[0], 4),
         high=None if ends is None else round(ends[1], 4),
