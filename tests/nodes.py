@@ -94,6 +94,22 @@ class LiveNode:
         """Send files by C-STORE over one association."""
         return list(StoreScu(Peer("127.0.0.1", self.dicom_port, "AITRIAGE")).send(files))
 
+    def dcmsend(self, files: Iterable[Path]) -> None:
+        """Send files by dcmtk, each as it is; what the node will not take is passed over."""
+        command = ["dcmsend", "--no-halt", "--no-uid-checks", "-aec", "AITRIAGE", "127.0.0.1"]
+        subprocess.run(
+            [*command, str(self.dicom_port), *map(str, files)],
+            env={**self.environment, "TCP_NODELAY": "1"},
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+
+    def archived(self) -> set[str]:
+        """Return the Study Instance UIDs of all that the archive holds."""
+        studies = self.get("/studies?expand").json()
+        return {study["MainDicomTags"]["StudyInstanceUID"] for study in studies}
+
     def get(self, path: str) -> httpx.Response:
         """GET a path of the node's one origin."""
         return httpx.get(f"http://127.0.0.1:{self.http_port}{path}", timeout=30, trust_env=False)

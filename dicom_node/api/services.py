@@ -52,8 +52,9 @@ User = Annotated[str, Depends(_user)]
 StudyUid = Annotated[
     str,
     Path(
+        # Whatever a sender calls its study, it has a row and can be opened.
         description="Study Instance UID (0020,000D)",
-        pattern=r"^[0-9]+(\.[0-9]+)*$",
-        max_length=64,
+        pattern=r"^[!-.0-~]+$",
+        max_length=128,
     ),
 ]

@@ -1,6 +1,7 @@
 """The node as an SCU: C-ECHO and C-STORE by pynetdicom (PS3.4 A, B)."""
 
 import ssl
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,12 @@ class StoreScu:
 
 
 def _send_one(association: Association, path: Path) -> SendOutcome:
+    with warnings.catch_warnings():  # odd values are the receiver's to judge
+        warnings.filterwarnings("ignore", module="pydicom")
+        return _store(association, path)
+
+
+def _store(association: Association, path: Path) -> SendOutcome:
     try:
         dataset = dcmread(path)
         if "SOPClassUID" not in dataset or "SOPInstanceUID" not in dataset:
