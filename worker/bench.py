@@ -54,7 +54,7 @@ class Bench:
     def open(cls, output: Path | None) -> Self:
         """Load settings, policy and models; raises SettingsError, ModelError."""
         chosen = settings.load()
-        log.configure(chosen.log_level)
+        log.configure("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
         rules = policy.load(chosen.policy)
         runtime = model_runtime.load(chosen.device, rules.models)
         return cls(runtime, rules, tuple(writers(chosen.ae_title).values()), output)
@@ -64,14 +64,11 @@ class Bench:
     ) -> tuple[WorklistItem, ...]:
         """Read every study among the files, each to a worklist item.
 
-        Raises StudyRefused where no file can be read at all.
+        Where no file can be read at all there is one item, refused.
         """
         found = folder.read(paths, modality_of_pictures)
         if not found.loaded:
-            reasons = dict.fromkeys(one.refusal.reason for one in found.skipped)
-            raise StudyRefused(
-                RefusalCode.NO_ELIGIBLE_SERIES, " ".join(reasons) or "There are no files to read."
-            )
+            return (_unreadable(found),)
         studies: defaultdict[str, list[Loaded]] = defaultdict(list)
         for one in found.loaded:
             studies[str(one.dataset.get("StudyInstanceUID", ""))].append(one)
@@ -175,6 +172,14 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
         ),
         other_patient_ids=tuple(patients[1:]),
     )
+
+
+def _unreadable(found: folder.Reading) -> WorklistItem:
+    """Return the item of a study of which nothing can be read, not even its UID."""
+    nothing = Refusal(RefusalCode.NO_ELIGIBLE_SERIES, "There are no files to read.")
+    refusal = found.skipped[0].refusal if found.skipped else nothing
+    nobody = StudyRef("", "", "", "", "", "")
+    return replace(_blank(nobody, datetime.now(UTC)), state=RunState.REFUSED, refusal=refusal)
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
