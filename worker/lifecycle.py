@@ -117,19 +117,27 @@ def _trusted_runtime(node: Node) -> Runtime:
     # Only the worker that runs models loads torch; intake and beat start fast and stay small.
     from models import runtime as model_runtime  # noqa: PLC0415
 
+    _withdraw(node, "the models are being loaded")
     try:
         runtime = model_runtime.load(node.settings.device, node.policy.models)
     except ModelError as exc:
         log.get().error("models.refused", error=str(exc))
-        broken = tuple(
-            replace(served, ready=False, message=str(exc))
-            for kind in node.policy.models
-            if (served := node.ledger.studies.served_model(kind)) is not None
-        )
-        _keep_publishing(node.ledger.studies, broken)
+        _keep_publishing(node.ledger.studies, _withdraw(node, str(exc)))
         return BrokenRuntime(exc)
     _keep_publishing(node.ledger.studies, runtime.served())
     return runtime
+
+
+def _withdraw(node: Node, reason: str) -> tuple[ServedModel, ...]:
+    """Say of each model that was ever served that it is not fit now; return what was said."""
+    withdrawn = tuple(
+        replace(served, ready=False, message=reason, seen_at=datetime.now(UTC))
+        for kind in node.policy.models
+        if (served := node.ledger.studies.served_model(kind)) is not None
+    )
+    for model in withdrawn:
+        node.ledger.studies.publish(model)
+    return withdrawn
 
 
 def _keep_publishing(studies: StudyBook, models: tuple[ServedModel, ...]) -> None:

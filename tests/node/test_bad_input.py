@@ -11,6 +11,7 @@ from pydicom.uid import UID
 
 from dicom_node import uids
 from dicom_node.domain import RunState
+from dicom_node.errors import StoreRejected
 from dicom_node.phantom.samples import DemoSample, demo_studies
 from dicom_node.pixels.wrap import encode
 from tests.nodes import LiveNode, NotYetError, eventually
@@ -110,15 +111,38 @@ def assert_ended_in_plain_view(told: dict[str, object]) -> None:
 
 
 @pytest.mark.data
-def test_volume_whose_slices_share_one_uid_is_refused(node: LiveNode, data_dir: Path) -> None:
+def test_volume_without_sop_instance_uids_is_refused_to_its_sender(
+    node: LiveNode, data_dir: Path
+) -> None:
+    """P002 as it is: Orthanc takes none of it, and says so; from files it is refused by code."""
+    folder = data_dir / "ct" / "volumes" / "P002"
     before = node.archived()
-    with closing(node.archive()) as archive:  # no SCU sends such UIDs: they come in over HTTP
-        for file in sorted((data_dir / "ct" / "volumes" / "P002").iterdir()):
-            archive.store(file.read_bytes())
-    (uid,) = node.archived() - before
-    told = node.final(uid)
+    with closing(node.archive()) as archive:
+        for file in sorted(folder.iterdir()):
+            with pytest.raises(StoreRejected):
+                archive.store(file.read_bytes())
+    assert node.archived() == before
+    done = node.run("analyze", str(folder), "--json", check=False)
+    assert done.returncode == 3
+    assert "DUPLICATE_SOP_INSTANCE_UID" in done.stdout
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_volume_whose_slices_share_one_uid_is_refused(
+    node: LiveNode, data_dir: Path, tmp_path: Path
+) -> None:
+    """P002 with one valid UID on all slices: an archive keeps one of them."""
+    slices = [dcmread(file) for file in sorted((data_dir / "ct" / "volumes" / "P002").iterdir())]
+    study = uids.derive("shared uid", "study")
+    for dataset in slices:
+        dataset.StudyInstanceUID = study
+        dataset.SeriesInstanceUID = uids.derive("shared uid", "series")
+        _rename(dataset, "shared uid")
+    node.send(_write(d, tmp_path / f"{i}.dcm") for i, d in enumerate(slices))
+    told = node.final(study)
     assert told["state"] == "REFUSED"
-    assert told["refusal"]["code"] == "TOO_FEW_SLICES"  # an archive keeps one slice of a UID
+    assert told["refusal"]["code"] == "TOO_FEW_SLICES"
 
 
 def test_two_patients_under_one_study_uid_is_refused(
