@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     orthanc_user: str = ""
     orthanc_password_file: Path | None = None
     stable_age_s: int = Field(default=1, ge=1)
-    reconcile_s: float = Field(default=5, gt=0)
+    reconcile_s: float = Field(default=2, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[DestinationSettings, ...] = ()
     data: Path = Path("../shared/data")
