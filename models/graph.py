@@ -1,11 +1,11 @@
 """A network as it is served: frozen, on one device, from numpy to numpy.
 
 Batch norms are folded into the convolutions before them and weights lie channels last.
-`bench/inference.py` compares, in one run, one film at 224 px on one thread of a shared two-core
-machine (best of 20): eager 1, channels last 1.12, folded and channels last 1.5, traced and frozen
-1.7, traced with optimize_for_inference 1.8 times as fast. TorchScript is deprecated in torch
-2.13 and its tenth is not worth it; bfloat16 is faster still for batches, but moves the
-probabilities.
+`bench/inference.py` compares, in one run, films at 224 px on one thread of a shared two-core
+machine (medians, times faster than eager; batch 1, then batch 8): channels last 1.4, 1.2; folded
+and channels last 2.0, 2.1; traced and frozen 2.3, 2.3; traced with optimize_for_inference 2.3,
+2.9; channels last in bfloat16 2.0, 3.5. TorchScript is deprecated in torch 2.13 and bfloat16 moves
+the probabilities, so neither is served.
 """
 
 from typing import TypeVar

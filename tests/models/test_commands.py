@@ -1,9 +1,11 @@
 """``dicom-node models``, through its own command line."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from dicom_node.errors import ModelNotFound, SettingsError
@@ -14,6 +16,13 @@ from models.served import GOLDEN_FILE
 from tests.model_inputs import copied
 
 runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _logs_outlive_the_runner() -> Iterator[None]:
+    """Undo the logging that a command sets up: the runner closes its standard error."""
+    yield
+    structlog.reset_defaults()
 
 
 def test_list_names_every_model() -> None:
