@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BeforeValidator
 
 from dicom_node import jsonform
 from dicom_node.api.answers import WorklistAnswer
@@ -18,21 +19,30 @@ from dicom_node.worklist.order import order, rule_text
 
 STATIC: Final = Path(__file__).with_name("static")
 
+_LONGEST: Final = 500
+
+
+def _given(value: object) -> object:
+    """Take an empty parameter, as a form sends it, for one that is not there."""
+    return None if value == "" else value
+
+
+_State = Annotated[RunState | None, BeforeValidator(_given)]
+_Modality = Annotated[str | None, BeforeValidator(_given), Query(pattern="^[A-Z0-9_ ]{1,16}$")]
+_Limit = Annotated[int | None, BeforeValidator(_given), Query(ge=1, le=10_000)]
+
 router = APIRouter()
 
 
 @router.get("/ai/worklist", response_model=WorklistAnswer, tags=["worklist"])
 def worklist(
-    node: Node,
-    state: RunState | None = None,
-    modality: Annotated[str | None, Query(pattern="^[A-Z0-9_ ]{1,16}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+    node: Node, state: _State = None, modality: _Modality = None, limit: _Limit = None
 ) -> JSONResponse:
-    """List the studies in reading order, the first ``limit`` of them."""
+    """List the studies in reading order, the first ``limit`` of them, 500 by default."""
     now = node.clock()
     items = order(node.ledger.queries.worklist(state, modality), node.policy, now)
     body = {
-        "items": [jsonform.item(item) for item in items[:limit]],
+        "items": [jsonform.item(item) for item in items[: limit or _LONGEST]],
         "generated_at": now.isoformat().replace("+00:00", "Z"),
     }
     return JSONResponse(body, headers={"Cache-Control": "no-store"})

@@ -42,6 +42,7 @@ def test_filters_and_limit(client: AsgiClient, ledger: Ledger) -> None:
     assert uids(client, "?limit=2") == ["1.2.3", "1.2.4"]
     assert uids(client, "?state=REPORTED") == ["1.2.3", "1.2.2"]
     assert uids(client, "?modality=CT") == ["1.2.1"]
+    assert uids(client, "?state=&modality=&limit=") == uids(client, "")
     assert uids(client, "?modality=CT&state=REPORTED") == []
 
 
