@@ -6,9 +6,9 @@ from pathlib import Path
 from string import Template
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from dicom_node import jsonform
 from dicom_node.api.answers import WorklistAnswer
@@ -27,9 +27,11 @@ def _given(value: object) -> object:
     return None if value == "" else value
 
 
+_Word = Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")]
+_Count = Annotated[int, Field(ge=1, le=10_000)]
 _State = Annotated[RunState | None, BeforeValidator(_given)]
-_Modality = Annotated[str | None, BeforeValidator(_given), Query(pattern="^[A-Z0-9_ ]{1,16}$")]
-_Limit = Annotated[int | None, BeforeValidator(_given), Query(ge=1, le=10_000)]
+_Modality = Annotated[_Word | None, BeforeValidator(_given)]
+_Limit = Annotated[_Count | None, BeforeValidator(_given)]
 
 router = APIRouter()
 

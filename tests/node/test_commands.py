@@ -61,7 +61,7 @@ def test_demo_sends_a_folder_of_ones_own(node: LiveNode, tmp_path: Path) -> None
 
 
 def test_send_tells_what_was_not_stored(node: LiveNode, tmp_path: Path) -> None:
-    (sample, *_) = demo_studies(tmp_path / "mine", seed=1)
+    (sample, *_) = demo_studies(tmp_path / "mine", seed=13)
     (tmp_path / "notes.txt").write_text("no DICOM file")
     done = node.run("send", str(sample.files[0]), str(tmp_path / "notes.txt"), check=False)
     assert done.returncode == 1
@@ -70,7 +70,7 @@ def test_send_tells_what_was_not_stored(node: LiveNode, tmp_path: Path) -> None:
 
 
 def test_retry_makes_a_further_run(node: LiveNode, tmp_path: Path) -> None:
-    (sample, *_) = demo_studies(tmp_path / "mine", seed=1)
+    (sample, *_) = demo_studies(tmp_path / "mine", seed=13)
     node.send(sample.files)
     before = node.final(sample.study_instance_uid)
     told = json.loads(node.run("retry", before["runs"][0]["run_id"], "--json").stdout)

@@ -20,7 +20,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 @pytest.fixture(scope="module")
 def samples(node: LiveNode, demo_folder: Path) -> tuple[DemoSample, ...]:
     """Render the demo samples and send them all."""
-    rendered = demo_studies(demo_folder, seed=1)
+    rendered = demo_studies(demo_folder / "main", seed=21)
     for sample in rendered:
         assert all(outcome.stored for outcome in node.send(sample.files))
     return rendered
