@@ -4,9 +4,10 @@ Values are restricted by `FIELDS`: a call with another key raises, so that a pat
 cannot reach a log file by accident.
 """
 
+import io
 import logging
 import sys
-from typing import Final
+from typing import Final, TextIO, cast
 
 import structlog
 
@@ -27,6 +28,16 @@ def _only_known_fields(
     return event
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error as it stands when a line is written: tests and shells exchange it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str = "INFO") -> None:
     """Send every log line of this process to standard error, one line each."""
     structlog.configure(
@@ -37,7 +48,7 @@ def configure(level: str = "INFO") -> None:
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
 

@@ -1,12 +1,14 @@
 """The console script: the node's commands, with those that load models mounted beside."""
 
+from dicom_node import log
 from dicom_node.cli.app import app
 from models.commands import app as models_app
 from worker.analysis import analyze
 
 
 def main() -> None:
-    """Run ``dicom-node``."""
+    """Run ``dicom-node``; what it logs goes to standard error, so that ``--json`` stays JSON."""
+    log.configure("WARNING")
     app.add_typer(models_app, name="models")
     app.command()(analyze)
     app()

@@ -96,7 +96,7 @@ def test_forced_run_supersedes_and_names_its_predecessor(
 
 
 def test_unknown_study_is_404_as_problem_json(node: LiveNode) -> None:
-    answer = node.post("/ai/studies/1.2.3/runs", {})
+    answer = node.post("/ai/studies/2.25.404/runs", {})
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
