@@ -4,7 +4,7 @@ Starts a node of its own, sends films of the test split wrapped as CR and the so
 ``storescu``, and prints a line for each, the median and the 95th percentile, and their ratio to
 the named peer: the same gate and model called in process, in the same run, on the same files.
 
-    bench/latency.py --films 20 --output output/latency
+    .venv/bin/python -m bench.latency --films 20 --output output/latency
 """
 
 import argparse
