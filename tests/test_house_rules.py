@@ -12,7 +12,13 @@ LONGEST_PLUGIN = 120
 LONGEST_GUIDE = 150
 LARGEST_FILE_BYTES = 20 * 1000 * 1000
 
-REGISTRIES = (r"pypi\.org", r"pythonhosted\.org", r"npmjs\.(org|com)")
+REGISTRIES = (
+    r"pypi\.org",
+    r"pythonhosted\.org",
+    r"npmjs\.(org|com)",
+    r"deb\.debian\.org",
+    r"download\.pytorch\.org",
+)
 MACHINES = ("/work/(main|shared)", "/opt/(wheels|pypi)", r"/home/\w+")
 UNFINISHED = (r"\bTODO\b", r"\bFIXME\b", "raise NotImplementedError")
 SLEEPS = (r"time\.sleep", "from time import .*sleep")

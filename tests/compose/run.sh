@@ -94,13 +94,13 @@ make_base() {
   fi
   have_image "$BASE" && return 0
   say "making $BASE with debootstrap"
-  debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian \
+  debootstrap --variant=minbase bookworm "$root" \
     >"$WORK/debootstrap.log" 2>&1 || fail "debootstrap: see $WORK/debootstrap.log"
-  cat >"$root/etc/apt/sources.list" <<'SOURCES'
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
-SOURCES
+  # On a bookworm machine, its own sources too: they have the security updates.
+  if grep -q 'VERSION_CODENAME=bookworm' /etc/os-release; then
+    find /etc/apt/sources.list.d -name debian.sources \
+      -exec cp --target-directory "$root/etc/apt/sources.list.d" {} +
+  fi
   { apt-config dump | grep -E '^Acquire::(Check-|http|https)' || true; } \
     >"$root/etc/apt/apt.conf.d/80machine"
   mkdir -p "$root/usr/local/share/ca-certificates"
