@@ -84,17 +84,27 @@ class Attempt:
         self._unread: tuple[str, ...] = ()
 
     def run(self) -> None:
-        """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt."""
+        """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
+
+        Where another worker has taken the run over, that worker's word counts. Raises
+        LedgerUnavailable, after which the lease runs out and the run is due again.
+        """
+        try:
+            self._come_to_an_end()
+        except LeaseLost as exc:
+            _log("run.lease_lost", self._claim, error=str(exc))
+
+    def _come_to_an_end(self) -> None:
         node, claim = self._node, self._claim
         try:
             self._refuse_poison()
             with self._kept_alive():
                 self._read_and_report()
+        except LeaseLost:
+            raise
         except StudyRefused as exc:
             node.ledger.runs.refused(claim, Refusal(RefusalCode(exc.code), exc.reason))
             _log("run.refused", claim, code=exc.code)
-        except LeaseLost as exc:
-            _log("run.lease_lost", claim, error=str(exc))
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
 

@@ -65,6 +65,8 @@ def run(run_id: str) -> None:
     attempt = Attempt(worker, claim)
     try:
         attempt.run()
+    except NodeError as exc:  # the ledger is away: the lease runs out, and the run is due again
+        log.get().warning("run.interrupted", run_id=run_id, error=str(exc))
     except Exception as exc:  # noqa: BLE001  # the outer boundary: no run may stay RUNNING
         where = traceback.extract_tb(exc.__traceback__)[-1]
         reason = f"{type(exc).__name__} at {Path(where.filename).name}:{where.lineno}"

@@ -21,7 +21,13 @@ from dicom_node.domain import (
     StudyRef,
     Trigger,
 )
-from dicom_node.errors import ArchiveUnavailable, InferenceFailed, NodeError, StudyNotFound
+from dicom_node.errors import (
+    ArchiveUnavailable,
+    InferenceFailed,
+    NodeError,
+    StudyNotFound,
+    StudyRefused,
+)
 from dicom_node.intake.admission import Admission
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.pixels.wrap import encode
@@ -263,6 +269,22 @@ def test_run_that_lost_its_lease_writes_nothing(bench: Bench) -> None:
     Attempt(bench.pipeline, slow).run()
     assert bench.detail().item.state is RunState.RUNNING
     assert not bench.archive.stored
+
+
+@pytest.mark.parametrize(
+    "error", [StudyRefused("NOT_CHEST", "Not a chest."), InferenceFailed("the network raised")]
+)
+def test_run_that_lost_its_lease_neither_refuses_nor_fails(bench: Bench, error: NodeError) -> None:
+    run_id = bench.admit()
+    slow = bench.claim(run_id)
+
+    def lose_and_raise() -> None:
+        _take_over(bench, run_id)
+        raise error
+
+    bench.runtime.before = lose_and_raise
+    Attempt(bench.pipeline, slow).run()
+    assert bench.detail().item.state is RunState.RUNNING
 
 
 def _take_over(bench: Bench, run_id: str) -> None:
