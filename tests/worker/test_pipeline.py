@@ -1,100 +1,39 @@
 """The way of a run with a real ledger and real files; the model says what the test wants."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread
 
 from dicom_node import policy
 from dicom_node.domain import (
     Claim,
-    InstanceRef,
-    ObjectRef,
     RunState,
-    SeriesRef,
     Stage,
     StudyDetail,
-    StudyRef,
     Trigger,
 )
 from dicom_node.errors import (
     ArchiveUnavailable,
     InferenceFailed,
     NodeError,
-    StudyNotFound,
     StudyRefused,
 )
 from dicom_node.intake.admission import Admission
 from dicom_node.ledger import Ledger, open_ledger
-from dicom_node.pixels.wrap import encode
 from dicom_node.report.registry import writers
+from tests.archives import FileArchive
 from tests.builders import Film
 from tests.ledgers import Clock
-from tests.listings import LONG_AGO, ListedArchive, ListedQueue
+from tests.listings import ListedQueue
 from tests.runtimes import ScriptedRuntime
 from worker.outbox import Outbox
 from worker.pipeline import Attempt, Pipeline
 
 FILM = Film(name="pipeline", rows=256, columns=224)
 POLICY = policy.load()
-
-
-@dataclass
-class FileArchive(ListedArchive):
-    """An archive that holds real files; every fault is one the test sets."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    stored: list[Dataset] = field(default_factory=list)
-    fault: NodeError | None = None
-    forgets: bool = False
-
-    def take(self, image: Dataset) -> None:
-        """Store an image as a modality would, anew each time."""
-        content = encode(image)
-        uid = str(image.SOPInstanceUID)
-        self.files[uid] = content
-        series = str(image.SeriesInstanceUID)
-        revision = f"revision-{len(self.log)}"
-        listed = StudyRef(
-            study_instance_uid=str(image.StudyInstanceUID),
-            orthanc_id="orthanc-study",
-            patient_id=str(image.PatientID),
-            patient_name=str(image.PatientName),
-            accession_number="",
-            study_description="",
-            series=(_series(series, InstanceRef(uid, "", series, uid, revision)),),
-        )
-        self.put(listed, "StableStudy")
-
-    def instance(self, ref: InstanceRef) -> bytes:
-        """Return the file."""
-        if ref.orthanc_id not in self.files:
-            raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
-        return self.files[ref.orthanc_id]
-
-    def store(self, dicom_file: bytes) -> None:
-        """Take a result, or fail as the test wants."""
-        if self.fault is not None:
-            raise self.fault
-        self.stored.append(dcmread(BytesIO(dicom_file)))
-
-    def holds(self, ref: ObjectRef) -> bool:
-        """Tell whether a result was stored."""
-        held = {str(d.SOPInstanceUID) for d in self.stored}
-        return not self.forgets and ref.sop_instance_uid in held
-
-    @property
-    def reports(self) -> list[Dataset]:
-        """Return the stored SRs."""
-        return [d for d in self.stored if d.Modality == "SR"]
-
-
-def _series(uid: str, ref: InstanceRef) -> SeriesRef:
-    return SeriesRef(uid, "CR", "orthanc-series", (ref,), last_update=LONG_AGO)
 
 
 @dataclass
