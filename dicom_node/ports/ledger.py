@@ -1,133 +1,24 @@
-"""What one part of the node needs of another, as protocols."""
+"""The ledger's books, as the parts that write in them see them."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
-from pydicom.dataset import Dataset
-
 from dicom_node.domain import (
-    Changes,
     Claim,
     DueDelivery,
     Failure,
-    Heatmap,
-    InstanceRef,
     ModelIdentity,
     ObjectRef,
-    Prediction,
     Refusal,
     RunRequest,
     RunTicket,
-    Sample,
     ServedModel,
     Stage,
     StudyKind,
     StudyRef,
     TriageResult,
-    Trigger,
 )
-
-
-class Archive(Protocol):
-    """The PACS that holds the studies: Orthanc in production, a folder for ``analyze``."""
-
-    def study(self, study_instance_uid: str) -> StudyRef:
-        """Return the study with its series; raise StudyNotFound or PatientMismatch refusal."""
-        ...
-
-    def instance(self, ref: InstanceRef) -> bytes:
-        """Return the instance's DICOM file; raise StudyNotFound where it is gone."""
-        ...
-
-    def store(self, dicom_file: bytes) -> None:
-        """Store one DICOM file; storing the same twice is harmless."""
-        ...
-
-    def holds(self, ref: ObjectRef) -> bool:
-        """Tell whether the object can be read back."""
-        ...
-
-
-class Gate(Protocol):
-    """Says no to what a model must not read."""
-
-    def check(self, sample: Sample) -> Sample:
-        """Return the sample to read, corrected where the pixels contradict the header.
-
-        Raises StudyRefused with a code and a sentence.
-        """
-        ...
-
-
-class Classifier(Protocol):
-    """A model with its card."""
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Return which weights these are."""
-        ...
-
-    @property
-    def kind(self) -> StudyKind:
-        """Return what this model reads."""
-        ...
-
-    def predict(self, sample: Sample) -> Prediction:
-        """Read one sample that the gate has passed; raises InferenceFailed."""
-        ...
-
-
-class Runtime(Protocol):
-    """The warm models of one process, verified at start-up."""
-
-    def gate(self, kind: StudyKind) -> Gate:
-        """Return the gate for this kind of study."""
-        ...
-
-    def classifier(self, kind: StudyKind) -> Classifier:
-        """Return the served model; raises ModelNotFound."""
-        ...
-
-
-class ResultWriter(Protocol):
-    """Encodes a persisted result as one DICOM object; equal input gives equal bytes."""
-
-    @property
-    def name(self) -> str:
-        """Return the registry name, for example ``sr``."""
-        ...
-
-    def reference(self, result: TriageResult) -> ObjectRef:
-        """Return the UIDs that the object has or will have."""
-        ...
-
-    def applies(self, heatmaps: Sequence[Heatmap]) -> bool:
-        """Tell whether there is anything to write."""
-        ...
-
-    def write(
-        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
-    ) -> Dataset:
-        """Encode ``result``; ``sources`` are read from the archive when the report is written.
-
-        Raises ReportError.
-        """
-        ...
-
-
-class Destination(Protocol):
-    """A place beside Orthanc that gets a copy of each result."""
-
-    @property
-    def name(self) -> str:
-        """Return the configured name."""
-        ...
-
-    def send(self, dicom_file: Path) -> None:
-        """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
-        ...
 
 
 class RunBook(Protocol):
@@ -257,42 +148,4 @@ class DeliveryBook(Protocol):
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
         """Try again at ``retry_at``; None ends it FAILED."""
-        ...
-
-
-class Queue(Protocol):
-    """The broker, as admission sees it (`dicom_node.intake.dispatch`)."""
-
-    def enqueue(self, run_id: str, trigger: Trigger) -> None:
-        """Hand a run's id to the workers; raises QueueUnavailable."""
-        ...
-
-
-class Admission(Protocol):
-    """Asking for a run, as the API sees it (`dicom_node.intake.admission`)."""
-
-    def admit(
-        self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False
-    ) -> RunTicket:
-        """Ask for a run at once because a person wants it.
-
-        Raises StudyNotFound, StudyRefused (the refusal is in the worklist), ArchiveUnavailable,
-        and QueueUnavailable, after which the run stands and is handed over by itself.
-        """
-        ...
-
-
-class ChangeLog(Protocol):
-    """What the archive says happened, in order, for reconcile."""
-
-    def changes(self, since: int, limit: int = 500) -> Changes:
-        """Return a page of the change log after sequence ``since``."""
-        ...
-
-    def study_uid(self, orthanc_study_id: str) -> str:
-        """Return the Study Instance UID behind an archive id; raises StudyNotFound."""
-        ...
-
-    def study_uid_of_series(self, orthanc_series_id: str) -> str:
-        """Return the Study Instance UID of a series; raises StudyNotFound."""
         ...

@@ -1,0 +1,22 @@
+"""What one part of the node needs of another, as protocols."""
+
+from dicom_node.ports.archive import Archive, ChangeLog, Destination
+from dicom_node.ports.intake import Admission, Queue
+from dicom_node.ports.ledger import DeliveryBook, RunBook, StudyBook
+from dicom_node.ports.models import Classifier, Gate, Runtime
+from dicom_node.ports.report import ResultWriter
+
+__all__ = [
+    "Admission",
+    "Archive",
+    "ChangeLog",
+    "Classifier",
+    "DeliveryBook",
+    "Destination",
+    "Gate",
+    "Queue",
+    "ResultWriter",
+    "RunBook",
+    "Runtime",
+    "StudyBook",
+]

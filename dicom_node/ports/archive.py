@@ -1,0 +1,55 @@
+"""Where images come from and results go to."""
+
+from pathlib import Path
+from typing import Protocol
+
+from dicom_node.domain import Changes, InstanceRef, ObjectRef, StudyRef
+
+
+class Archive(Protocol):
+    """The PACS that holds the studies: Orthanc in production, a folder for ``analyze``."""
+
+    def study(self, study_instance_uid: str) -> StudyRef:
+        """Return the study with its series; raise StudyNotFound or PatientMismatch refusal."""
+        ...
+
+    def instance(self, ref: InstanceRef) -> bytes:
+        """Return the instance's DICOM file; raise StudyNotFound where it is gone."""
+        ...
+
+    def store(self, dicom_file: bytes) -> None:
+        """Store one DICOM file; storing the same twice is harmless."""
+        ...
+
+    def holds(self, ref: ObjectRef) -> bool:
+        """Tell whether the object can be read back."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """What the archive says happened, in order, for reconcile."""
+
+    def changes(self, since: int, limit: int = 500) -> Changes:
+        """Return a page of the change log after sequence ``since``."""
+        ...
+
+    def study_uid(self, orthanc_study_id: str) -> str:
+        """Return the Study Instance UID behind an archive id; raises StudyNotFound."""
+        ...
+
+    def study_uid_of_series(self, orthanc_series_id: str) -> str:
+        """Return the Study Instance UID of a series; raises StudyNotFound."""
+        ...
+
+
+class Destination(Protocol):
+    """A place beside Orthanc that gets a copy of each result."""
+
+    @property
+    def name(self) -> str:
+        """Return the configured name."""
+        ...
+
+    def send(self, dicom_file: Path) -> None:
+        """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
+        ...
