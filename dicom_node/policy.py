@@ -1,7 +1,14 @@
-"""The clinical policy: one versioned TOML file, hashed into every report."""
+"""The clinical policy: one versioned TOML file, hashed into every report.
+
+The hash is taken over the rules, not over the file's bytes, and leaves out the section
+``shadow``: a model that reports nothing must not make a new run of every study
+(docs/decisions/0006-shadow.md).
+"""
 
 import hashlib
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -85,6 +92,7 @@ class Policy(_Section):
 
     version: str
     models: dict[StudyKind, str]
+    shadow: dict[StudyKind, str] = Field(default_factory=dict)
     eligibility: Eligibility
     completeness: Completeness
     limits: Limits
@@ -101,15 +109,30 @@ class Policy(_Section):
             raise ValueError(f"waiting lacks {', '.join(sorted(missing))}")
         return self
 
+    @model_validator(mode="after")
+    def _shadow_beside_another(self) -> Self:
+        for kind, name in self.shadow.items():
+            if kind not in self.models:
+                raise ValueError(f"shadow names a model for {kind}, but models serves none")
+            if name == self.models[kind]:
+                raise ValueError(f"shadow names {name} for {kind}, which is the model served")
+        return self
+
 
 def load(file: Path | None = None) -> Policy:
     """Read and validate a policy file; raise SettingsError that lists every fault."""
     path = file or DEFAULT_FILE
     try:
-        raw = path.read_bytes()
-        return Policy(**tomllib.loads(raw.decode()), hash=hashlib.sha256(raw).hexdigest())
+        rules = tomllib.loads(path.read_bytes().decode())
+        return Policy(**rules, hash=_hash(rules))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise SettingsError(f"policy file {path} cannot be read: {exc}") from exc
     except ValidationError as exc:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
         raise SettingsError(f"policy file {path} is wrong: {faults}") from exc
+
+
+def _hash(rules: Mapping[str, object]) -> str:
+    """Return the SHA-256 of all that can change a report."""
+    kept = {name: rule for name, rule in rules.items() if name != "shadow"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

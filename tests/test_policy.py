@@ -1,0 +1,70 @@
+"""The policy file: what is refused, and what its hash covers."""
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node import policy
+from dicom_node.domain import StudyKind
+from dicom_node.errors import SettingsError
+from dicom_node.policy import DEFAULT_FILE
+
+SHIPPED = DEFAULT_FILE.read_text()
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "policy.toml"
+    file.write_text(text)
+    return file
+
+
+def test_shipped_policy_has_no_shadow() -> None:
+    assert policy.load().shadow == {}
+
+
+def test_shadow_is_read_and_leaves_the_hash_alone(tmp_path: Path) -> None:
+    shadowed = policy.load(written(tmp_path, SHIPPED + '\n[shadow]\nCXR = "our-cxr"\n'))
+
+    assert shadowed.shadow == {StudyKind.CXR: "our-cxr"}
+    assert shadowed.hash == policy.load().hash
+
+
+def test_layout_and_comments_leave_the_hash_alone(tmp_path: Path) -> None:
+    bare = "\n".join(line.partition("#")[0].rstrip() for line in SHIPPED.splitlines())
+
+    assert policy.load(written(tmp_path, bare)).hash == policy.load().hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('version = "1"', 'version = "2"'),
+        ("ct_min_slices = 12", "ct_min_slices = 13"),
+        ("ROUTINE = 240", "ROUTINE = 241"),
+        ('priority = "STAT"', 'priority = "HIGH"'),
+    ],
+)
+def test_each_rule_changes_the_hash(tmp_path: Path, old: str, new: str) -> None:
+    assert old in SHIPPED
+    changed = policy.load(written(tmp_path, SHIPPED.replace(old, new)))
+
+    assert changed.hash != policy.load().hash
+
+
+def test_shadow_that_is_the_served_model_is_refused(tmp_path: Path) -> None:
+    served = policy.load().models[StudyKind.CXR]
+
+    with pytest.raises(SettingsError, match=f"{served} for CXR, which is the model served"):
+        policy.load(written(tmp_path, f'{SHIPPED}\n[shadow]\nCXR = "{served}"\n'))
+
+
+def test_shadow_beside_no_served_model_is_refused(tmp_path: Path) -> None:
+    text = "\n".join(line for line in SHIPPED.splitlines() if not line.startswith("CT = "))
+
+    with pytest.raises(SettingsError, match="models serves none"):
+        policy.load(written(tmp_path, f'{text}\n[shadow]\nCT = "our-ct"\n'))
+
+
+def test_shadow_of_no_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"shadow\.MR"):
+        policy.load(written(tmp_path, f'{SHIPPED}\n[shadow]\nMR = "our-mr"\n'))
