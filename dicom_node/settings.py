@@ -43,6 +43,20 @@ class DestinationSettings(BaseModel):
     tls_key_file: Path | None = None
 
 
+class ModelSettings(BaseModel):
+    """A model of the site: a folder as training writes it, under a name of its own.
+
+    ``like`` names the shipped model whose code reads these weights. A relative folder lies in
+    NODE_HOME.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")
+    folder: Path
+    like: str
+
+
 class Settings(BaseSettings):
     """Everything a site sets; the defaults run a node on one machine."""
 
@@ -67,6 +81,7 @@ class Settings(BaseSettings):
     reconcile_s: float = Field(default=2, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[DestinationSettings, ...] = ()
+    models: tuple[ModelSettings, ...] = ()
     data: Path = Path("../shared/data")
 
     @classmethod
@@ -88,6 +103,14 @@ class Settings(BaseSettings):
     def root(self) -> Path:
         """NODE_HOME as an absolute path."""
         return self.home.expanduser().resolve()
+
+    @cached_property
+    def site_models(self) -> tuple[ModelSettings, ...]:
+        """The site's own models, each with an absolute folder."""
+        return tuple(
+            model.model_copy(update={"folder": self.root / model.folder.expanduser()})
+            for model in self.models
+        )
 
     @cached_property
     def socket_dir(self) -> Path:

@@ -23,14 +23,19 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one model lives; ``module`` has ``load(folder, card, device)``."""
+    """Where one model lives; ``module`` has ``load(folder, card, device)``.
+
+    ``name`` stands for the card's own where a site registers weights under another.
+    """
 
     folder: Path
     module: str
+    name: str | None = None
 
     def card(self) -> ModelCard:
         """Read the model's card."""
-        return card.load(self.folder)
+        found = card.load(self.folder)
+        return found if self.name is None else found.model_copy(update={"name": self.name})
 
 
 MODELS: Final[Mapping[str, Entry]] = {

@@ -84,7 +84,7 @@ def verify(
     for one in names:
         registry.entry(one)
         try:
-            runtime.opened(one, runtime.device_for(chosen.device))
+            runtime.opened(registry.entry(one), runtime.device_for(chosen.device))
         except ModelError as exc:
             faults[one] = str(exc)
     if as_json:

@@ -1,7 +1,7 @@
 """The warm, verified models of one process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final, cast
@@ -9,11 +9,14 @@ from typing import Final, cast
 import torch
 
 from dicom_node import log
-from dicom_node.domain import ServedModel, StudyKind
+from dicom_node.domain import ModelState, ServedModel, StudyKind
 from dicom_node.errors import ModelNotFound
 from dicom_node.ports import Classifier, Gate
-from models import registry, served
+from dicom_node.settings import ModelSettings
+from models import catalogue, registry, served
+from models.catalogue import Catalogue
 from models.gate.model import Gates
+from models.registry import Entry
 from models.served import Served
 
 GATE: Final = "gate"
@@ -37,18 +40,17 @@ def device_for(wanted: str) -> str:
     return "cuda" if wanted in {"auto", "cuda"} and available else "cpu"
 
 
-def opened(name: str, device: str) -> Served:
+def opened(entry: Entry, device: str) -> Served:
     """Load one model, verify weights and golden prediction, and return it.
 
-    Raises ModelNotFound, WeightsMismatch, GoldenMismatch or ModelError.
+    Raises WeightsMismatch, GoldenMismatch or ModelError.
     """
-    entry = registry.entry(name)
     started = perf_counter()
     model = registry.open_model(entry, device)
     served.verify(model, entry.folder)
     log.get().info(
         "model ready",
-        model=name,
+        model=model.card.name,
         version=model.card.version,
         sha256=model.card.weights.sha256,
         device=device,
@@ -77,39 +79,49 @@ class ModelRuntime:
 
     def served(self) -> tuple[ServedModel, ...]:
         """Return what this process serves, for the ledger: card as JSON, device, time."""
-        now = datetime.now(UTC)
         return tuple(
-            ServedModel(
-                kind=kind,
-                identity=model.card.identity,
-                card=model.card.model_dump_json(),
-                ready=True,
-                message="weights and golden prediction verified",
-                device=self._device,
-                seen_at=now,
-            )
+            verified(kind, model, ModelState.SERVED, self._device)
             for kind, model in self._classifiers.items()
         )
 
 
-def load(device: str, policy_models: Mapping[StudyKind, str]) -> ModelRuntime:
+def verified(kind: StudyKind, model: Served, state: ModelState, device: str) -> ServedModel:
+    """Return what the ledger keeps of a model that is loaded and sound."""
+    return ServedModel(
+        kind=kind,
+        identity=model.card.identity,
+        card=model.card.model_dump_json(),
+        ready=True,
+        message="weights and golden prediction verified",
+        device=device,
+        seen_at=datetime.now(UTC),
+        state=state,
+    )
+
+
+def load(
+    device: str, policy_models: Mapping[StudyKind, str], site: Sequence[ModelSettings] = ()
+) -> ModelRuntime:
     """Load gate and served models onto ``device`` (auto, cpu or cuda), verified and warm.
 
     The golden prediction takes the served path from end to end, so it warms each model up.
+    ``site`` are models that the policy may name beside the shipped ones.
 
     Raises ModelNotFound, WeightsMismatch, GoldenMismatch or ModelError: then nothing is served.
     """
     place = device_for(device)
     limit_threads()
-    gates = opened(GATE, place)
+    models = catalogue.build(site)
+    gates = opened(models.entry(GATE), place)
     if not isinstance(gates, Gates):
         raise ModelNotFound(f"the registry's entry {GATE} is no gate")
-    classifiers = {kind: _classifier(kind, name, place) for kind, name in policy_models.items()}
+    classifiers = {
+        kind: opened_classifier(models, kind, name, place) for kind, name in policy_models.items()
+    }
     return ModelRuntime(gates, classifiers, place)
 
 
-def _classifier(kind: StudyKind, name: str, device: str) -> Served:
-    model = opened(name, device)
-    if model.card.role != "classifier" or kind not in model.card.kinds:
-        raise ModelNotFound(f"the policy names {name} for {kind}, but it does not read that")
-    return model
+def opened_classifier(models: Catalogue, kind: StudyKind, name: str, device: str) -> Served:
+    """Load the model that the policy names for ``kind``, verified; raise ModelError."""
+    models.classifier_card(kind, name)
+    return opened(models.entry(name), device)

@@ -56,7 +56,7 @@ class Bench:
         chosen = settings.load()
         log.configure("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
         rules = policy.load(chosen.policy)
-        runtime = model_runtime.load(chosen.device, rules.models)
+        runtime = model_runtime.load(chosen.device, rules.models, chosen.site_models)
         return cls(runtime, rules, tuple(writers(chosen.ae_title).values()), output)
 
     def analyze(

@@ -119,7 +119,9 @@ def _trusted_runtime(node: Node) -> Runtime:
 
     _withdraw(node, "the models are being loaded")
     try:
-        runtime = model_runtime.load(node.settings.device, node.policy.models)
+        runtime = model_runtime.load(
+            node.settings.device, node.policy.models, node.settings.site_models
+        )
     except ModelError as exc:
         log.get().error("models.refused", error=str(exc))
         _keep_publishing(node.ledger.studies, _withdraw(node, str(exc)))

@@ -126,9 +126,20 @@ class DueDelivery:
     attempts: int
 
 
+class ModelState(StrEnum):
+    """What a model is to a node: SERVED speaks, SHADOW reads silently, REGISTERED is known."""
+
+    SERVED = "served"
+    SHADOW = "shadow"
+    REGISTERED = "registered"
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What a worker says of a model it serves: the card as JSON text, and whether it is fit."""
+    """What a worker says of a model it knows: the card as JSON text, and whether it is fit.
+
+    At most one of a kind is SERVED, and at most one SHADOW.
+    """
 
     kind: StudyKind
     identity: ModelIdentity
@@ -137,3 +148,4 @@ class ServedModel:
     message: str
     device: str
     seen_at: datetime
+    state: ModelState = ModelState.SERVED

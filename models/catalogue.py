@@ -1,0 +1,56 @@
+"""The models that a node may name: the shipped ones, and those of the site.
+
+A site's model is a folder (card, weights, golden numbers) that ``NODE_MODELS`` names. It brings
+no code: its weights are read by the loader of a shipped model of the same kind.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dicom_node.domain import StudyKind
+from dicom_node.errors import ModelNotFound
+from dicom_node.settings import ModelSettings
+from models import registry
+from models.card import ModelCard
+from models.registry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Name to entry, the shipped models first; ``faults`` tell what was left out and why."""
+
+    entries: Mapping[str, Entry]
+    faults: tuple[str, ...] = ()
+
+    def entry(self, name: str) -> Entry:
+        """Return the entry of ``name``; raise ModelNotFound that lists the known names."""
+        if name not in self.entries:
+            known = f"no model is named {name}; there are: {', '.join(self.entries)}"
+            raise ModelNotFound("; NODE_MODELS: ".join((known, *self.faults)))
+        return self.entries[name]
+
+    def classifier_card(self, kind: StudyKind, name: str) -> ModelCard:
+        """Return the card of a model that reads ``kind``; raise ModelNotFound, ModelError."""
+        card = self.entry(name).card()
+        if card.role != "classifier" or kind not in card.kinds:
+            raise ModelNotFound(f"the policy names {name} for {kind}, but it does not read that")
+        return card
+
+
+def build(site: Sequence[ModelSettings] = ()) -> Catalogue:
+    """Return the shipped models and the site's.
+
+    What is wrong with one of the site's leaves that one out: it must not keep the others from
+    working. Cards and weights are not looked at.
+    """
+    entries = dict(registry.MODELS)
+    faults = []
+    for model in site:
+        if model.name in entries:
+            faults.append(f"two models are named {model.name}")
+        elif model.like not in registry.MODELS:
+            faults.append(f"{model.name} is like {model.like}, which is no shipped model")
+        else:
+            module = registry.MODELS[model.like].module
+            entries[model.name] = Entry(model.folder, module, model.name)
+    return Catalogue(entries, tuple(faults))
