@@ -7,8 +7,9 @@ no code: its weights are read by the loader of a shipped model of the same kind.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dicom_node.domain import StudyKind
+from dicom_node.domain import ModelState, StudyKind
 from dicom_node.errors import ModelNotFound
+from dicom_node.policy import Policy
 from dicom_node.settings import ModelSettings
 from models import registry
 from models.card import ModelCard
@@ -54,3 +55,12 @@ def build(site: Sequence[ModelSettings] = ()) -> Catalogue:
             module = registry.MODELS[model.like].module
             entries[model.name] = Entry(model.folder, module, model.name)
     return Catalogue(entries, tuple(faults))
+
+
+def state(card: ModelCard, policy: Policy) -> ModelState:
+    """Return what the policy makes of a model; a gate is always at work."""
+    if card.role == "gate" or any(policy.models.get(kind) == card.name for kind in card.kinds):
+        return ModelState.SERVED
+    if any(policy.shadow.get(kind) == card.name for kind in card.kinds):
+        return ModelState.SHADOW
+    return ModelState.REGISTERED
