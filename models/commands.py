@@ -32,6 +32,10 @@ def train(
     data: Data = None,
     output: Output = None,
     *,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Train without this source (part of its name) or set; repeatable."),
+    ] = None,
     install: Annotated[
         bool, typer.Option(help="Make the result the shipped model of this checkout.")
     ] = False,
@@ -41,7 +45,7 @@ def train(
     from models.training import job as jobs  # noqa: PLC0415  # loads torch
     from models.training import tasks  # noqa: PLC0415
 
-    job = tasks.job_for(recipe, _data(data), output or settings.load().root / "training")
+    job = tasks.job_for(recipe, _data(data), _work(output), without=tuple(hold_out or ()))
     folder = tasks.of(job).run(job)
     if install:
         jobs.install(job, folder)
@@ -70,13 +74,17 @@ def evaluate(
     found: dict[str, tuple[Figure, ...]] = {}
     for one in list(registry.MODELS) if name is None else [name]:
         entry = registry.entry(one)
-        job = tasks.job_for(one, _data(data), output or settings.load().root / "training")
+        job = tasks.job_for(one, _data(data), _work(output))
         found[one] = tasks.of(job).evaluate(job, entry.folder)
     if as_json:
         print_json({one: [f.model_dump() for f in figures] for one, figures in found.items()})
         return
     for one, figures in found.items():
         out.print(figures_table(one, figures))
+
+
+def _work(given: Path | None) -> Path:
+    return given or settings.load().root / "training"
 
 
 def _data(given: Path | None) -> Path:

@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dicom_node.errors import SettingsError
 from models import card, registry, served, weights
-from models.backbone import MobileNet
 from models.card import Figure, Label, Weights
 from models.imaging import CANONICAL_EDGE, EDGE
 from models.training import cardfile
@@ -60,7 +59,11 @@ def centred(images: Tensor) -> Tensor:
     return images[:, :, _MARGIN : _MARGIN + EDGE, _MARGIN : _MARGIN + EDGE]
 
 
-def _members(items: Sequence[Item], cell: Cell, split: str) -> list[int]:
+def _excluded(item: Item, sources: Sequence[str]) -> bool:
+    return any(source in item.source or source == item.set for source in sources)
+
+
+def _members(items: Sequence[Item], cell: Cell, split: str, *, without: Sequence[str]) -> list[int]:
     return [
         index
         for index, item in enumerate(items)
@@ -68,6 +71,7 @@ def _members(items: Sequence[Item], cell: Cell, split: str) -> list[int]:
         and item.label == cell.label
         and item.set in cell.sets
         and cell.source in item.source
+        and not _excluded(item, without)
     ]
 
 
@@ -76,22 +80,24 @@ def part(
 ) -> Part:
     """Return one split's images, weighted so that each cell has its share.
 
-    On val a cell of few images counts less (share * n / (n + 30)): six films must not decide
-    when training stops. A cell without images in this split is left out; raises SettingsError
-    where all are.
+    A cell's label, or what it ``means``, says which outputs its images allow. On val a cell of
+    few images counts less (share * n / (n + 30)): six films must not decide when training stops.
+    A cell without images in this split is left out; raises SettingsError where all are.
     """
     chosen: list[int] = []
     share: list[float] = []
+    allowed: list[list[bool]] = []
     for cell in job.recipe.cells:
-        mine = _members(items, cell, split)
+        without = job.recipe.exclude_sources + cell.exclude_sources
+        mine = _members(items, cell, split, without=without)
         job.progress.say(f"{split}: {cell.label} from {'+'.join(sorted(cell.sets))}: {len(mine)}")
         trust = len(mine) / (len(mine) + _FEW) if split == "val" else 1.0
         chosen += mine
         share += [trust * cell.share / len(mine) for _ in mine]
+        allowed += [[label in cell.outputs for label in labels] for _ in mine]
     if not chosen:
         raise SettingsError(f"recipe {job.recipe.name} finds no images of split {split}")
-    targets = np.array([labels.index(items[index].label) for index in chosen], dtype=np.int64)
-    return Part(images[chosen], targets, np.array(share) / sum(share))
+    return Part(images[chosen], np.array(allowed), np.array(share) / sum(share))
 
 
 def plan(job: Job, train: Part, val: Part) -> Plan:
@@ -169,6 +175,6 @@ def install(job: Job, folder: Path) -> None:
         shutil.copyfile(folder / name, target / name)
 
 
-def network_tensors(network: MobileNet) -> dict[str, Tensor]:
+def network_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Return what is shipped of a network."""
     return dict(network.state_dict())

@@ -1,6 +1,7 @@
 """Training recipes: one TOML file each, validated before anything runs."""
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
@@ -17,28 +18,53 @@ class _Section(BaseModel):
 
 
 class Cell(_Section):
-    """One class from one group of sources, and the share of each epoch that it fills."""
+    """One class from one group of sources, and the share of each epoch that it fills.
+
+    ``means``: the outputs that a film with this label may truly be, where the label is not one.
+    ``exclude_sources``: see `Recipe`.
+    """
 
     label: str
     sets: tuple[str, ...]
     source: str = ""
     share: float = Field(gt=0)
+    means: tuple[str, ...] = ()
+    exclude_sources: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Return the outputs that this cell's films may truly be."""
+        return self.means or (self.label,)
 
 
 class Fit(_Section):
-    """How the network is fitted."""
+    """How the network is fitted.
+
+    ``images_per_epoch``: drawn by the cells' shares; without it each image comes once.
+    ``mixup``: parameter of the Beta distribution (Zhang et al. 2018, arXiv:1710.09412), 0 for
+    none. ``select``: which epoch's weights are kept. ``decay``: of the schedule
+    1 / (1 + decay * step). ``time_limit_min``: no epoch begins after it.
+    """
 
     epochs: int = Field(ge=1)
-    images_per_epoch: int = Field(ge=1)
+    images_per_epoch: int | None = Field(default=None, ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     head_learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     dropout: float = Field(ge=0, lt=1)
-    frozen_blocks: int = Field(ge=0, le=19)
+    frozen_blocks: int = Field(ge=0)
     patience: int = Field(ge=1)
     average: float = Field(default=0.0, ge=0, lt=1)
+    mixup: float = Field(default=0.0, ge=0)
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    schedule: Literal["cosine", "inverse_time"] = "cosine"
+    decay: float = Field(default=0.0, ge=0)
+    select: Literal["best", "last"] = "best"
+    time_limit_min: float | None = Field(default=None, gt=0)
 
 
 class Augment(_Section):
@@ -68,7 +94,11 @@ class Gate(_Section):
 
 
 class Recipe(_Section):
-    """A whole recipe."""
+    """A whole recipe.
+
+    ``exclude_sources``: parts of source names, or whole set names, that training and validation
+    do not see.
+    """
 
     name: str
     model: str
@@ -79,6 +109,7 @@ class Recipe(_Section):
     augment: Augment | None = None
     gate: Gate | None = None
     cells: tuple[Cell, ...] = ()
+    exclude_sources: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -91,6 +122,18 @@ class Recipe(_Section):
     def digest(self) -> str:
         """Return a short hash of the recipe: a checkpoint of another recipe is not resumed."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def holding_out(self, sources: tuple[str, ...]) -> Self:
+        """Return this recipe without some sources, under a name of its own."""
+        if not sources:
+            return self
+        plain = (re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") for source in sources)
+        return self.model_copy(
+            update={
+                "name": f"{self.name}-without-{'-'.join(plain)}",
+                "exclude_sources": self.exclude_sources + sources,
+            }
+        )
 
     @property
     def fitting(self) -> Fit:

@@ -1,6 +1,6 @@
 """Weighted scores of a split: what training selects by, and what calibration minimises."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +9,42 @@ from scipy.optimize import minimize_scalar
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Images (n, edge, edge) uint8 with class indices and weights that sum to 1."""
+    """Images (n, edge, edge) uint8 with what each may truly show, and weights that sum to 1.
+
+    ``allowed`` (n, labels) marks the outputs that an image's label leaves open: one for a plain
+    label, several where the label says less than the model does ("pneumonia", unspecified).
+    """
 
     images: NDArray[np.uint8]
-    targets: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
     weights: NDArray[np.float64]
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Return class indices, -1 where several are allowed."""
+        single = self.allowed.sum(axis=1) == 1
+        return np.where(single, self.allowed.argmax(axis=1), -1)
+
+    def without_images(self) -> "Part":
+        """Return the labels and weights alone, which are all that scoring needs."""
+        return replace(self, images=self.images[:0])
 
 
 def weighted_loss(raw: NDArray[np.float32], part: Part) -> float:
-    """Return the weighted mean negative log-likelihood."""
+    """Return the weighted mean of -log of the probability that the allowed outputs share."""
     shifted = raw.astype(np.float64) - raw.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-(log_p[np.arange(len(raw)), part.targets] * part.weights).sum())
+    log_allowed = np.logaddexp.reduce(np.where(part.allowed, log_p, -np.inf), axis=1)
+    return float(-(log_allowed * part.weights).sum())
 
 
 def weighted_balanced_accuracy(raw: NDArray[np.float32], part: Part) -> float:
-    """Return the mean over classes of the weighted recall."""
-    right = raw.argmax(axis=1) == part.targets
+    """Return the mean over classes of the weighted recall; images of one label alone count."""
+    targets = part.targets
+    right = raw.argmax(axis=1) == targets
     recalls = []
-    for label in np.unique(part.targets):
-        mine = part.targets == label
+    for label in np.unique(targets[targets >= 0]):
+        mine = targets == label
         recalls.append(np.average(right[mine], weights=part.weights[mine]))
     return float(np.mean(recalls))
 

@@ -26,9 +26,12 @@ TASKS: Final[Mapping[str, Task]] = {
 }
 
 
-def job_for(name: str, data: Path, root: Path) -> Job:
-    """Return the job of a recipe, working in ``root``/<recipe>; raises SettingsError."""
-    read = recipe.load(name)
+def job_for(name: str, data: Path, root: Path, without: tuple[str, ...] = ()) -> Job:
+    """Return the job of a recipe, working in ``root``/<recipe>; raises SettingsError.
+
+    ``without``: sources or sets to hold out, which gives the job a name and folder of its own.
+    """
+    read = recipe.load(name).holding_out(without)
     return Job(read, data, root / read.name, ConsoleProgress())
 
 

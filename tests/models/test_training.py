@@ -126,7 +126,8 @@ def _part(raw: np.ndarray[tuple[int, int], np.dtype[np.float32]], seed: int) -> 
     odds = np.exp(raw - raw.max(axis=1, keepdims=True))
     odds /= odds.sum(axis=1, keepdims=True)
     targets = np.array([random.choice(raw.shape[1], p=row / row.sum()) for row in odds])
-    return Part(np.zeros((len(raw), 1, 1), dtype=np.uint8), targets, weights / weights.sum())
+    allowed = np.eye(raw.shape[1], dtype=np.bool_)[targets]
+    return Part(np.zeros((len(raw), 1, 1), dtype=np.uint8), allowed, weights / weights.sum())
 
 
 @given(seed=st.integers(0, 30), heat=st.floats(0.5, 4.0))
