@@ -68,7 +68,11 @@ class Fit(_Section):
 
 
 class Augment(_Section):
-    """Random changes to training images; every range is symmetric unless it says so."""
+    """Random changes to training images; every range is symmetric unless it says so.
+
+    ``sharpen``, ``clouds``: share of images; ``grown``: the most that a lung outline is widened,
+    as part of the edge.
+    """
 
     rotation_deg: float = Field(ge=0)
     scale: tuple[float, float]
@@ -81,6 +85,9 @@ class Augment(_Section):
     coarse: float = Field(ge=0, le=1)
     cover_border: float = Field(ge=0, le=1)
     cover_patch: float = Field(ge=0, le=1)
+    sharpen: float = Field(default=0.0, ge=0, le=1)
+    clouds: float = Field(default=0.0, ge=0, le=1)
+    grown: float = Field(default=0.0, ge=0, le=0.2)
 
 
 class Gate(_Section):
@@ -102,9 +109,9 @@ class Recipe(_Section):
 
     name: str
     model: str
-    task: Literal["cxr", "ct", "gate"]
+    task: Literal["cxr", "lungs", "ct", "gate"]
     seed: int
-    pretrained: str
+    pretrained: str = ""
     fit: Fit | None = None
     augment: Augment | None = None
     gate: Gate | None = None
@@ -120,8 +127,12 @@ class Recipe(_Section):
 
     @property
     def digest(self) -> str:
-        """Return a short hash of the recipe: a checkpoint of another recipe is not resumed."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Return a short hash of the recipe: a checkpoint of another recipe is not resumed.
+
+        Defaults are left out, so that a new setting does not make every recipe another one.
+        """
+        told = self.model_dump_json(exclude_defaults=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
 
     def holding_out(self, sources: tuple[str, ...]) -> Self:
         """Return this recipe without some sources, under a name of its own."""
