@@ -1,6 +1,10 @@
 """Values and a clock for tests of the ledger and of what reads it."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from typing import TypeVar
 
 from dicom_node import codes
 from dicom_node.domain import (
@@ -14,6 +18,9 @@ from dicom_node.domain import (
     Priority,
     Region,
     RunRequest,
+    ShadowReading,
+    ShadowState,
+    Statement,
     StudyKind,
     StudyRef,
     TriageResult,
@@ -28,6 +35,10 @@ PATIENT_NAME = "SECRET^PATIENT"
 PATIENT_ID = "SECRET-ID"
 _SR = "1.2.840.10008.5.1.4.1.1.88.34"
 _SC = "1.2.840.10008.5.1.4.1.1.7"
+
+
+THREADS = 8
+T = TypeVar("T")
 
 
 class Clock:
@@ -101,6 +112,23 @@ def result(
     )
 
 
+def shadowed(
+    model: ModelIdentity = OTHER_MODEL, covid19: float = 0.41, elapsed_ms: float = 36.5
+) -> ShadowReading:
+    """A shadow's reading of what `result` reports."""
+    presence = Presence.PRESENT if covid19 >= 0.5 else Presence.ABSENT
+    return ShadowReading(
+        model=model,
+        state=ShadowState.READ,
+        statements=(
+            Statement("covid19", covid19, 0.5, presence),
+            Statement("normal", 1 - covid19, 0.5, Presence.UNDETERMINED),
+        ),
+        priority=Priority.LOW,
+        elapsed_ms=elapsed_ms,
+    )
+
+
 def objects(tag: str = "1") -> tuple[tuple[str, ObjectRef], ...]:
     return (
         ("sr", ObjectRef(_SR, f"2.25.{tag}1", f"2.25.{tag}9001")),
@@ -139,3 +167,15 @@ def report(
     claim = start(ledger, digest, uid)
     finish(ledger, claim, f"identity of {digest}", priority)
     return claim
+
+
+def at_once(task: Callable[[int], T], count: int = THREADS) -> list[T]:
+    """Run ``task(0) … task(count - 1)``, all starting at the same moment."""
+    barrier = Barrier(count, timeout=30)
+
+    def wait_and_run(number: int) -> T:
+        barrier.wait()
+        return task(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(wait_and_run, range(count)))

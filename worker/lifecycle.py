@@ -137,8 +137,7 @@ def _withdraw(node: Node, reason: str) -> tuple[ServedModel, ...]:
         for kind in node.policy.models
         if (served := node.ledger.studies.served_model(kind)) is not None
     )
-    for model in withdrawn:
-        node.ledger.studies.publish(model)
+    node.ledger.studies.publish(withdrawn)
     return withdrawn
 
 
@@ -146,8 +145,7 @@ def _keep_publishing(studies: StudyBook, models: tuple[ServedModel, ...]) -> Non
     """Publish the models now, and again while this process lives."""
 
     def publish() -> None:
-        for model in models:
-            studies.publish(replace(model, seen_at=datetime.now(UTC)))
+        studies.publish([replace(model, seen_at=datetime.now(UTC)) for model in models])
 
     def repeat() -> None:
         pause = threading.Event()

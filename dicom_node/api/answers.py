@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dicom_node.domain import Delivery, ObjectRef, RunSummary, StudyKind, WorklistItem
+from dicom_node.domain import Delivery, ModelState, ObjectRef, RunSummary, StudyKind, WorklistItem
 
 Verdict = Literal["accept", "reject", "amend"]
 
@@ -70,7 +70,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """Whether the node can do its work."""
+    """Whether the node can do its work; a part named ``shadow`` has no say in ``ready``."""
 
     ready: bool
     parts: tuple[Part, ...]
@@ -78,9 +78,10 @@ class HealthAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """A served model with its card."""
+    """A model that the workers know, with its card; only a served one speaks in reports."""
 
     kind: StudyKind
+    state: ModelState
     name: str
     version: str
     weights_sha256: str
@@ -93,6 +94,6 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ModelsAnswer:
-    """The models that the workers serve."""
+    """The models that the workers know."""
 
     models: tuple[ModelAnswer, ...]

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from dicom_node.api.answers import HealthAnswer, ModelAnswer, ModelsAnswer, Part
 from dicom_node.api.services import Node, Probe, Services
-from dicom_node.domain import RunState, ServedModel
+from dicom_node.domain import ModelState, RunState, ServedModel, StudyKind
 from dicom_node.errors import LedgerUnavailable, ModelNotFound, NodeError, QueueUnavailable
 from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger import Counts
@@ -37,7 +37,10 @@ router = APIRouter(prefix="/ai", tags=["monitor"])
     responses={HTTPStatus.SERVICE_UNAVAILABLE.value: {"model": HealthAnswer}},
 )
 def health(node: Node) -> JSONResponse:
-    """Tell for each part whether it can do its work; 503 where one cannot."""
+    """Tell for each part whether it can do its work; 503 where one cannot.
+
+    A shadow that cannot read is told, and leaves the node ready: nobody waits for it.
+    """
     probes = {
         **node.probes,
         "ledger": lambda: _ledger(node),
@@ -46,7 +49,10 @@ def health(node: Node) -> JSONResponse:
         "disk": lambda: _disk(node),
     }
     parts = tuple(_part(name, probe) for name, probe in probes.items())
-    answer = HealthAnswer(ready=all(part.ok for part in parts), parts=parts)
+    ready = all(part.ok for part in parts)
+    if node.policy.shadow:
+        parts = (*parts, _part("shadow", lambda: _shadow(node)))
+    answer = HealthAnswer(ready=ready, parts=parts)
     status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse(
         _HEALTH.dump_python(answer, mode="json"), status, {"Cache-Control": "no-store"}
@@ -55,9 +61,9 @@ def health(node: Node) -> JSONResponse:
 
 @router.get("/models", response_model=ModelsAnswer)
 def models(node: Node) -> JSONResponse:
-    """List the models that the workers serve, with their cards."""
-    served = node.ledger.studies.served_models()
-    answer = ModelsAnswer(tuple(_model(model) for model in served))
+    """List the models that the workers know, with their cards: served, shadow, registered."""
+    known = node.ledger.studies.published_models()
+    answer = ModelsAnswer(tuple(_model(model) for model in known))
     return JSONResponse(_MODELS.dump_python(answer, mode="json"))
 
 
@@ -65,16 +71,17 @@ def models(node: Node) -> JSONResponse:
 def metrics(node: Node) -> Response:
     """Answer in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(LedgerCollector(node.ledger.queries.counts(), _served(node)))
+    models = node.ledger.studies.published_models()
+    registry.register(LedgerCollector(node.ledger.queries.counts(), models))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class LedgerCollector(Collector):
     """Figures that the ledger counted, as Prometheus' families."""
 
-    def __init__(self, counts: Counts, served: Iterable[ServedModel]) -> None:
+    def __init__(self, counts: Counts, models: Iterable[ServedModel]) -> None:
         self._counts = counts
-        self._served = tuple(served)
+        self._published = tuple(models)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
@@ -100,20 +107,24 @@ class LedgerCollector(Collector):
 
     def _models(self) -> Iterator[Metric]:
         info = InfoMetricFamily("dicom_node_model", "Served models", labels=["kind"])
-        ready = GaugeMetricFamily("dicom_node_model_ready", "1 where fit", labels=["kind"])
-        for model in self._served:
+        fit = {
+            ModelState.SERVED: GaugeMetricFamily(
+                "dicom_node_model_ready", "1 where the served model is fit", labels=["kind"]
+            ),
+            ModelState.SHADOW: GaugeMetricFamily(
+                "dicom_node_shadow_ready", "1 where the model in the shadow is fit", labels=["kind"]
+            ),
+        }
+        for model in self._published:
             identity = model.identity
-            info.add_metric(
-                [model.kind.value],
-                {
-                    "name": identity.name,
-                    "version": identity.version,
-                    "weights_sha256": identity.weights_sha256,
-                },
-            )
-            ready.add_metric([model.kind.value], float(model.ready))
+            if model.state is ModelState.SERVED:
+                names = {"name": identity.name, "version": identity.version}
+                sha256 = {"weights_sha256": identity.weights_sha256}
+                info.add_metric([model.kind.value], names | sha256)
+            if model.state in fit:
+                fit[model.state].add_metric([model.kind.value], float(model.ready))
         yield info
-        yield ready
+        yield from fit.values()
 
 
 def _gauge(name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
@@ -123,13 +134,16 @@ def _gauge(name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily
     return family
 
 
-def _served(node: Services) -> tuple[ServedModel, ...]:
-    return node.ledger.studies.served_models()
+def _published(node: Services, state: ModelState) -> dict[StudyKind, ServedModel]:
+    """Return the published models in one state; there is at most one for each kind."""
+    models = node.ledger.studies.published_models()
+    return {model.kind: model for model in models if model.state is state}
 
 
 def _model(served: ServedModel) -> ModelAnswer:
     return ModelAnswer(
         kind=served.kind,
+        state=served.state,
         name=served.identity.name,
         version=served.identity.version,
         weights_sha256=served.identity.weights_sha256,
@@ -164,21 +178,37 @@ def _intake(node: Services) -> str:
 
 def _worker(node: Services) -> str:
     """Raise ModelNotFound unless each model of the policy is served by a live worker."""
-    served = {model.kind: model for model in _served(node)}
-    faults = [_fault(kind, served.get(kind), node.clock()) for kind in sorted(node.policy.models)]
-    if found := "; ".join(fault for fault in faults if fault):
-        raise ModelNotFound(found)
+    served = _published(node, ModelState.SERVED)
+    _require(node.policy.models, served, node.clock(), "the model for")
     return "serves " + ", ".join(f"{m.identity.name} ({m.device})" for m in served.values())
 
 
-def _fault(kind: str, model: ServedModel | None, now: datetime) -> str:
+def _shadow(node: Services) -> str:
+    """Raise ModelNotFound unless each shadow of the policy can read."""
+    shadows = _published(node, ModelState.SHADOW)
+    _require(node.policy.shadow, shadows, node.clock(), "the shadow model for")
+    return "reads " + ", ".join(f"{m.identity.name} ({m.device})" for m in shadows.values())
+
+
+def _require(
+    kinds: Iterable[StudyKind],
+    published: Mapping[StudyKind, ServedModel],
+    now: datetime,
+    what: str,
+) -> None:
+    faults = [_fault(f"{what} {kind}", published.get(kind), now) for kind in sorted(kinds)]
+    if found := "; ".join(fault for fault in faults if fault):
+        raise ModelNotFound(found)
+
+
+def _fault(what: str, model: ServedModel | None, now: datetime) -> str:
     if model is None:
-        return f"no worker has ever served a model for {kind}"
+        return f"no worker has ever loaded {what}"
     if not model.ready:
-        return f"the model for {kind} is not fit: {model.message}"
+        return f"{what} is not fit: {model.message}"
     if now - model.seen_at > SIGN_OF_LIFE:
         silent_s = (now - model.seen_at).total_seconds()
-        return f"no sign of life of the model for {kind} for {silent_s:.0f} s"
+        return f"no sign of life of {what} for {silent_s:.0f} s"
     return ""
 
 

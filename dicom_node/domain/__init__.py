@@ -25,6 +25,14 @@ from dicom_node.domain.run import (
     Trigger,
 )
 from dicom_node.domain.sample import Box, Geometry, Region, Sample
+from dicom_node.domain.shadow import (
+    Opinion,
+    ReadingPair,
+    ShadowReading,
+    ShadowState,
+    Statement,
+    statement,
+)
 from dicom_node.domain.study import Change, Changes, InstanceRef, SeriesRef, StudyKind, StudyRef
 from dicom_node.domain.worklist import (
     Assessment,
@@ -52,9 +60,11 @@ __all__ = [
     "ModelIdentity",
     "ModelState",
     "ObjectRef",
+    "Opinion",
     "Prediction",
     "Presence",
     "Priority",
+    "ReadingPair",
     "Refusal",
     "RefusalCode",
     "Region",
@@ -65,11 +75,15 @@ __all__ = [
     "Sample",
     "SeriesRef",
     "ServedModel",
+    "ShadowReading",
+    "ShadowState",
     "Stage",
+    "Statement",
     "StudyDetail",
     "StudyKind",
     "StudyRef",
     "TriageResult",
     "Trigger",
     "WorklistItem",
+    "statement",
 ]

@@ -7,10 +7,12 @@ from sqlalchemy import DateTime, Dialect, Enum, MetaData, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 from dicom_node.domain import (
+    ModelState,
     Presence,
     Priority,
     RefusalCode,
     RunState,
+    ShadowState,
     Stage,
     StudyKind,
     Trigger,
@@ -68,4 +70,6 @@ class Base(DeclarativeBase):
         Priority: _words(Priority),
         Presence: _words(Presence),
         RefusalCode: _words(RefusalCode),
+        ModelState: _words(ModelState),
+        ShadowState: _words(ShadowState),
     }

@@ -13,6 +13,7 @@ from dicom_node.ledger.deliveries import DeliveryBook
 from dicom_node.ledger.migration import migrate
 from dicom_node.ledger.queries import Queries
 from dicom_node.ledger.runs import RunBook
+from dicom_node.ledger.shadows import ShadowBook
 from dicom_node.ledger.studies import StudyBook
 
 
@@ -28,6 +29,7 @@ class Ledger:
     runs: RunBook
     studies: StudyBook
     deliveries: DeliveryBook
+    shadows: ShadowBook
     queries: Queries
     assessments: AssessmentBook
     audit: AuditBook
@@ -60,6 +62,7 @@ def open_ledger(
         runs=RunBook(database),
         studies=StudyBook(database),
         deliveries=DeliveryBook(database),
+        shadows=ShadowBook(database),
         queries=Queries(database, viewer_url),
         assessments=AssessmentBook(database),
         audit=AuditBook(database),

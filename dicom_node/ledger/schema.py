@@ -11,10 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dicom_node.domain import (
     ModelIdentity,
+    ModelState,
     Presence,
     Priority,
     RefusalCode,
     RunState,
+    ShadowState,
     Stage,
     StudyKind,
     Trigger,
@@ -249,12 +251,13 @@ class CursorRow(Base):
 
 
 class ServedModelRow(Base):
-    """What a worker serves, and its last sign of life."""
+    """A model that a worker knows, and its last sign of life."""
 
     __tablename__ = "served_models"
 
     kind: Mapped[StudyKind] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[ModelState]
     version: Mapped[str]
     weights_sha256: Mapped[str]
     card: Mapped[str]
@@ -262,3 +265,33 @@ class ServedModelRow(Base):
     message: Mapped[str]
     device: Mapped[str]
     seen_at: Mapped[datetime]
+
+
+class ShadowRow(Base):
+    """What a model in the shadow made of a reported run."""
+
+    __tablename__ = "shadow_readings"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), primary_key=True)
+    model_name: Mapped[str]
+    model_version: Mapped[str]
+    model_sha256: Mapped[str]
+    state: Mapped[ShadowState]
+    priority: Mapped[Priority | None]
+    elapsed_ms: Mapped[float | None] = mapped_column(Float)
+    error: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ShadowFindingRow(Base):
+    """One label's result in the shadow, in the order of the card."""
+
+    __tablename__ = "shadow_findings"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("shadow_readings.run_id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str]
+    probability: Mapped[float] = mapped_column(Float)
+    threshold: Mapped[float] = mapped_column(Float)
+    presence: Mapped[Presence]

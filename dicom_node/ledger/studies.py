@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
+from types import ModuleType
 
-from sqlalchemy import select
+from sqlalchemy import case, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
     Failure,
     ModelIdentity,
+    ModelState,
     Refusal,
     RunState,
     ServedModel,
@@ -100,32 +103,32 @@ class StudyBook:
             session.merge(CursorRow(name=name, value=value))
 
     def served_model(self, kind: StudyKind) -> ServedModel | None:
-        """Return the model that a worker has published for this kind."""
+        """Return the model that a worker has published as served for this kind."""
+        query = select(ServedModelRow).where(
+            ServedModelRow.kind == kind, ServedModelRow.state == ModelState.SERVED
+        )
         with self._database.read() as session:
-            row = session.get(ServedModelRow, kind)
+            row = session.scalar(query)
             return None if row is None else _served(row)
 
-    def served_models(self) -> tuple[ServedModel, ...]:
-        """Return all published models, by kind."""
+    def published_models(self) -> tuple[ServedModel, ...]:
+        """Return all published models: by kind, served, shadow, registered, then by name."""
+        order = case({state: i for i, state in enumerate(ModelState)}, value=ServedModelRow.state)
+        query = select(ServedModelRow).order_by(ServedModelRow.kind, order, ServedModelRow.name)
         with self._database.read() as session:
-            rows = session.scalars(select(ServedModelRow).order_by(ServedModelRow.kind))
-            return tuple(_served(row) for row in rows)
+            return tuple(_served(row) for row in session.scalars(query))
 
-    def publish(self, model: ServedModel) -> None:
-        """Write down what a worker serves; also its sign of life."""
-        row = ServedModelRow(
-            kind=model.kind,
-            name=model.identity.name,
-            version=model.identity.version,
-            weights_sha256=model.identity.weights_sha256,
-            card=model.card,
-            ready=model.ready,
-            message=clean(model.message),
-            device=model.device,
-            seen_at=model.seen_at,
-        )
+    def publish(self, models: Sequence[ServedModel]) -> None:
+        """Write down all models that a worker knows; also its sign of life.
+
+        A model that is not among them is forgotten.
+        """
+        keys = [(model.kind, model.identity.name) for model in models]
+        known = tuple_(ServedModelRow.kind, ServedModelRow.name)
         with self._database.write() as session:
-            session.merge(row)
+            session.execute(delete(ServedModelRow).where(known.not_in(keys)))
+            for _, model in sorted(zip(keys, models, strict=True), key=itemgetter(0)):
+                _publish(session, model)  # in one order: two workers must not wait in a circle
 
     def _end(self, study_instance_uid: str, ending: Refusal | Failure) -> None:
         now = self._database.now()
@@ -154,9 +157,29 @@ def _end_run(
 
 
 def _insert_if_new(session: Session, values: dict[str, object]) -> bool:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(StudyRow).values(values).on_conflict_do_nothing()
+    statement = _dialect(session).insert(StudyRow).values(values).on_conflict_do_nothing()
     return session.scalar(statement.returning(StudyRow.study_instance_uid)) is not None
+
+
+def _publish(session: Session, model: ServedModel) -> None:
+    said = {
+        "state": model.state,
+        "version": model.identity.version,
+        "weights_sha256": model.identity.weights_sha256,
+        "card": model.card,
+        "ready": model.ready,
+        "message": clean(model.message),
+        "device": model.device,
+        "seen_at": model.seen_at,
+    }
+    key = {"kind": model.kind, "name": model.identity.name}
+    statement = _dialect(session).insert(ServedModelRow).values({**key, **said})
+    session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
+
+
+def _dialect(session: Session) -> ModuleType:
+    """Return the module whose ``insert`` knows what to do where a row is there already."""
+    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
 
 
 def _served(row: ServedModelRow) -> ServedModel:
@@ -168,4 +191,5 @@ def _served(row: ServedModelRow) -> ServedModel:
         message=row.message,
         device=row.device,
         seen_at=row.seen_at,
+        state=row.state,
     )

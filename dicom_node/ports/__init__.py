@@ -2,7 +2,7 @@
 
 from dicom_node.ports.archive import Archive, ChangeLog, Destination
 from dicom_node.ports.intake import Admission, Queue
-from dicom_node.ports.ledger import DeliveryBook, RunBook, StudyBook
+from dicom_node.ports.ledger import DeliveryBook, RunBook, ShadowBook, StudyBook
 from dicom_node.ports.models import Classifier, Gate, Runtime
 from dicom_node.ports.report import ResultWriter
 
@@ -18,5 +18,6 @@ __all__ = [
     "ResultWriter",
     "RunBook",
     "Runtime",
+    "ShadowBook",
     "StudyBook",
 ]

@@ -14,6 +14,7 @@ from dicom_node.domain import (
     RunRequest,
     RunTicket,
     ServedModel,
+    ShadowReading,
     Stage,
     StudyKind,
     StudyRef,
@@ -126,8 +127,8 @@ class StudyBook(Protocol):
         """Return the model that a worker has published for this kind."""
         ...
 
-    def publish(self, model: ServedModel) -> None:
-        """Write down what a worker serves; also its sign of life."""
+    def publish(self, models: Sequence[ServedModel]) -> None:
+        """Write down all models that a worker knows; also its sign of life."""
         ...
 
 
@@ -148,4 +149,19 @@ class DeliveryBook(Protocol):
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
         """Try again at ``retry_at``; None ends it FAILED."""
+        ...
+
+
+class ShadowBook(Protocol):
+    """The ledger's side of shadow readings (`dicom_node.ledger.shadows`).
+
+    Nothing here touches a run: a shadow reads what is REPORTED already.
+    """
+
+    def start(self, run_id: str, model: ModelIdentity) -> None:
+        """Write down that a shadow begins to read the run's images."""
+        ...
+
+    def end(self, run_id: str, reading: ShadowReading) -> None:
+        """Write down what became of it."""
         ...

@@ -59,8 +59,11 @@ def client(services: Services) -> AsgiClient:
 def serving(ledger: Ledger, clock: Clock) -> None:
     """Let a worker serve both models, and intake sweep."""
     ledger.studies.move_cursor(SWEPT, int(clock().timestamp()))
-    for kind in StudyKind:
-        identity = ModelIdentity(f"{kind.value.lower()}-mobilenet", "1", "ab" * 32)
-        seen_at = clock() - timedelta(seconds=10)
-        card = '{"limits": ["adults"]}'
-        ledger.studies.publish(ServedModel(kind, identity, card, True, "", "cpu", seen_at))
+    ledger.studies.publish([served(kind, clock) for kind in StudyKind])
+
+
+def served(kind: StudyKind, clock: Clock) -> ServedModel:
+    """Return a model that a worker published ten seconds ago."""
+    identity = ModelIdentity(f"{kind.value.lower()}-mobilenet", "1", "ab" * 32)
+    seen_at = clock() - timedelta(seconds=10)
+    return ServedModel(kind, identity, '{"limits": ["adults"]}', True, "", "cpu", seen_at)

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
-from dicom_node.domain import ServedModel, StudyKind
+from dicom_node.domain import ModelState, ServedModel, StudyKind
 from dicom_node.errors import ArchiveUnavailable
 from dicom_node.ledger import Ledger
 from tests.asgi import AsgiClient
@@ -34,7 +34,7 @@ def test_node_without_a_worker_is_not_ready(client: AsgiClient) -> None:
     assert answer.json()["ready"] is False
     ok, message = parts(client)["worker"]
     assert not ok
-    assert "no worker has ever served a model for CT" in message
+    assert "no worker has ever loaded the model for CT" in message
 
 
 @pytest.mark.usefixtures("serving")
@@ -56,8 +56,82 @@ def test_worker_that_fell_silent_is_told(client: AsgiClient, clock: Clock) -> No
 @pytest.mark.usefixtures("serving")
 def test_model_that_is_not_fit_is_told(client: AsgiClient, ledger: Ledger, clock: Clock) -> None:
     broken = ServedModel(StudyKind.CT, MODEL, "{}", False, "golden differs", "cpu", clock())
-    ledger.studies.publish(broken)
+    ledger.studies.publish([broken, *ledger.studies.published_models()[1:]])
     assert parts(client)["worker"] == (False, "the model for CT is not fit: golden differs")
+
+
+@pytest.fixture
+def shadowed(services: Services) -> AsgiClient:
+    """Return the API of a node whose policy has a shadow for films."""
+    rules = services.policy.model_copy(update={"shadow": {StudyKind.CXR: "ours"}})
+    return AsgiClient(create(replace(services, policy=rules)))
+
+
+def shadow(clock: Clock, *, ready: bool = True, message: str = "") -> ServedModel:
+    identity = replace(MODEL, name="ours")
+    state = ModelState.SHADOW
+    return ServedModel(StudyKind.CXR, identity, "{}", ready, message, "cpu", clock(), state)
+
+
+def publish_beside(ledger: Ledger, *models: ServedModel) -> None:
+    ledger.studies.publish([*ledger.studies.published_models(), *models])
+
+
+@pytest.mark.usefixtures("serving")
+def test_shadow_that_reads_is_a_part(shadowed: AsgiClient, ledger: Ledger, clock: Clock) -> None:
+    publish_beside(ledger, shadow(clock))
+    assert parts(shadowed)["shadow"] == (True, "reads ours (cpu)")
+    assert parts(shadowed)["worker"] == (True, "serves ct-mobilenet (cpu), cxr-mobilenet (cpu)")
+
+
+@pytest.mark.usefixtures("serving")
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (None, "no worker has ever loaded the shadow model for CXR"),
+        ("other weights", "the shadow model for CXR is not fit: other weights"),
+    ],
+)
+def test_shadow_that_cannot_read_is_told_and_the_node_is_ready(
+    shadowed: AsgiClient, ledger: Ledger, clock: Clock, message: str | None, told: str
+) -> None:
+    if message is not None:
+        publish_beside(ledger, shadow(clock, ready=False, message=message))
+    answer = shadowed.get("/ai/health")
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert parts(shadowed)["shadow"] == (False, told)
+
+
+@pytest.mark.usefixtures("serving")
+def test_models_tell_served_shadow_and_registered(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    other = replace(shadow(clock), identity=replace(MODEL, name="a"), state=ModelState.REGISTERED)
+    publish_beside(ledger, shadow(clock), other)
+    models = client.get("/ai/models").json()["models"]
+    told = [(model["kind"], model["name"], model["state"]) for model in models]
+    assert told == [
+        ("CT", "ct-mobilenet", "served"),
+        ("CXR", "cxr-mobilenet", "served"),
+        ("CXR", "ours", "shadow"),
+        ("CXR", "a", "registered"),
+    ]
+
+
+@pytest.mark.usefixtures("serving")
+def test_metrics_keep_served_and_shadow_apart(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    publish_beside(ledger, shadow(clock, ready=False))
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(client.get("/ai/metrics").text)
+        for sample in family.samples
+    }
+    assert samples["dicom_node_shadow_ready", "CXR"] == 0
+    assert samples["dicom_node_model_ready", "CXR"] == 1
+    assert ("dicom_node_model_info", "CXR", "ours", "1.0.0", "ab" * 32) not in samples
 
 
 @pytest.mark.usefixtures("serving")

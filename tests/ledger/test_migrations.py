@@ -9,10 +9,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import delete, inspect, update
 from sqlalchemy.orm import DeclarativeBase
 
+from dicom_node.domain import ModelState
 from dicom_node.errors import LedgerError, LedgerUnavailable
 from dicom_node.ledger import Ledger, migrate, open_ledger, schema
 from dicom_node.ledger.database import connect
-from dicom_node.ledger.migration import configuration
+from dicom_node.ledger.migration import configuration, upgrade
 from tests.ledgers import PATIENT_NAME, report, start
 
 
@@ -42,6 +43,21 @@ def test_migrations_go_back_to_nothing(url: str) -> None:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     database.close()
     migrate(url)
+
+
+def test_models_published_before_shadows_are_served(url: str) -> None:
+    database = connect(url)
+    upgrade(database, "0001")
+    with database.exclusive() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO served_models VALUES "
+            "('CXR', 'old', '1', 'ab', '{}', true, '', 'cpu', '2026-03-01 08:00:00')"
+        )
+    database.close()
+    ledger = open_ledger(url)
+    (model,) = ledger.studies.published_models()
+    assert (model.identity.name, model.state) == ("old", ModelState.SERVED)
+    ledger.close()
 
 
 @pytest.mark.parametrize("table", [schema.TransitionRow, schema.AuditRow])

@@ -2,30 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import TypeVar
 
 from dicom_node.domain import RunState
 from dicom_node.errors import LeaseLost
 from dicom_node.ledger import Ledger, open_ledger
-from tests.ledgers import STUDY, Clock, finish, start, study, wish
-
-T = TypeVar("T")
-THREADS = 8
-
-
-def at_once(task: Callable[[int], T], count: int = THREADS) -> list[T]:
-    """Run ``task(0) … task(count - 1)``, all starting at the same moment."""
-    barrier = Barrier(count, timeout=30)
-
-    def wait_and_run(number: int) -> T:
-        barrier.wait()
-        return task(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(wait_and_run, range(count)))
+from tests.ledgers import STUDY, THREADS, Clock, at_once, finish, start, study, wish
 
 
 def test_many_claims_of_one_run_have_one_winner(ledger: Ledger) -> None:

@@ -131,11 +131,11 @@ def test_cursor_starts_at_nought_and_goes_where_it_is_put(ledger: Ledger) -> Non
 def test_served_model_is_the_last_published(ledger: Ledger, clock: Clock) -> None:
     assert ledger.studies.served_model(StudyKind.CXR) is None
     first = ServedModel(StudyKind.CXR, MODEL, "{}", False, "loading", "cpu", clock())
-    ledger.studies.publish(first)
+    ledger.studies.publish([first])
     second = replace(first, identity=OTHER_MODEL, ready=True, message="")
-    ledger.studies.publish(second)
+    ledger.studies.publish([second])
     assert ledger.studies.served_model(StudyKind.CXR) == second
-    assert ledger.studies.served_models() == (second,)
+    assert ledger.studies.published_models() == (second,)
 
 
 def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, clock: Clock) -> None:
