@@ -7,7 +7,7 @@ the mean of the last feature maps makes Grad-CAM a weighted sum of those maps (S
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from models import torchvision_compat
 
 assert torchvision_compat  # noqa: S101  # imported for its effect, before torchvision
 import timm  # noqa: E402
+from timm.models.efficientnet import EfficientNet  # noqa: E402
 from torchvision.models import mobilenet_v2  # noqa: E402
 
 CHANNELS: Final = 1280
@@ -73,7 +74,7 @@ class EfficientNetLite(Backbone):
 
 def _lite_features() -> nn.Sequential:
     """Return stem, norm, seven stages, last convolution and norm as one sequence."""
-    whole = timm.create_model("efficientnet_lite0", num_classes=0, bn_eps=_LITE_EPS)
+    whole = cast("EfficientNet", timm.create_model("efficientnet_lite0", bn_eps=_LITE_EPS))
     return nn.Sequential(whole.conv_stem, whole.bn1, *whole.blocks, whole.conv_head, whole.bn2)
 
 

@@ -70,6 +70,13 @@ class Weights(_Section):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
+class Part(_Section):
+    """Another model that this one works with: exactly these weights of it."""
+
+    name: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
 class Data(_Section):
     """One data set, and what it was used for."""
 
@@ -95,7 +102,7 @@ class ModelCard(_Section):
 
     name: str
     version: str
-    role: Literal["classifier", "gate"]
+    role: Literal["classifier", "gate", "segmenter"]
     kinds: tuple[StudyKind, ...] = Field(min_length=1)
     architecture: str
     intended_use: str
@@ -105,6 +112,7 @@ class ModelCard(_Section):
     input: Input
     data: tuple[Data, ...] = Field(min_length=1)
     weights: Weights
+    parts: tuple[Part, ...] = ()
     labels: tuple[Label, ...] = ()
     operating: dict[str, float] = Field(default_factory=dict)
     figures: tuple[Figure, ...] = ()

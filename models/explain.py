@@ -51,6 +51,17 @@ def grad_cam(maps: Float, weights: Float, box: Box) -> Evidence:
     return Evidence((raw / peak).astype(np.float32), box)
 
 
+def inside(evidence: Evidence, share: Float) -> Evidence:
+    """Return the evidence of a network that saw only a part of each place.
+
+    ``share`` (h, w), 0 to 1: how much of it. What leaks over the border of what was seen is the
+    width of the maps, not evidence.
+    """
+    kept = evidence.coarse * share
+    peak = float(kept.max())
+    return Evidence(kept / peak if peak > 0.0 else kept, evidence.box)
+
+
 def heatmap(evidence: Evidence, rows: int, columns: int) -> Float:
     """Return the evidence as (rows, columns) of the source image, zero outside its box."""
     weights = np.zeros((rows, columns), dtype=np.float32)

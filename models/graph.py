@@ -8,7 +8,8 @@ and channels last 2.0, 2.1; traced and frozen 2.3, 2.3; traced with optimize_for
 the probabilities, so neither is served.
 """
 
-from typing import TypeVar
+from itertools import pairwise
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,16 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dicom_node.errors import InferenceFailed
+from models import torchvision_compat
 from models.imaging import Float
+
+assert torchvision_compat  # noqa: S101  # imported for its effect, before timm's torchvision
+from timm.layers.norm_act import BatchNormAct2d  # noqa: E402
+from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual  # noqa: E402
+
+_IN_ORDER: Final = (nn.Sequential, DepthwiseSeparableConv, InvertedResidual)
+"""Modules that call their children in the order in which they are listed."""
+_WITH_CHANNELS: Final = 4
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -27,20 +37,26 @@ def channels_last(network: NetworkT) -> NetworkT:
     return network
 
 
+def _activation(norm: nn.BatchNorm2d) -> nn.Module:
+    """Return what follows a norm within itself: timm's carry their activation."""
+    return norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
+
+
 def folded(network: NetworkT) -> NetworkT:
     """Fold each batch norm into the convolution before it, in place; evaluation mode only."""
     for child in network.children():
         folded(child)
-    if isinstance(network, nn.Sequential):
-        for index in range(len(network) - 1):
-            convolution, norm = network[index], network[index + 1]
+    if isinstance(network, _IN_ORDER):
+        names = [name for name, _ in network.named_children()]
+        for first, second in pairwise(names):
+            convolution, norm = network.get_submodule(first), network.get_submodule(second)
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                network[index] = fuse_conv_bn_eval(convolution, norm)
-                network[index + 1] = nn.Identity()
+                setattr(network, first, fuse_conv_bn_eval(convolution, norm))
+                setattr(network, second, _activation(norm))
     return network
 
 
-class Graph:
+class _Frozen:
     """One network in evaluation mode; `bench/inference.py` measures it against eager."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
@@ -48,22 +64,44 @@ class Graph:
         self._network = channels_last(folded(network.eval().requires_grad_(requires_grad=False)))
         self._network.to(self._device)
 
-    def __call__(self, images: Float) -> tuple[Float, Float]:
-        """Return logits (n, labels) and feature maps (n, channels, h, w) of (n, edge, edge).
+    def _run(self, images: Float) -> tuple[Float, ...]:
+        """Return the outputs for (n, edge, edge), or (n, channels, edge, edge), images.
 
         Raises InferenceFailed.
         """
         try:
             with torch.inference_mode():
-                batch = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1)
+                batch = torch.from_numpy(np.require(images, requirements=("C", "W")))
+                batch = batch if batch.ndim == _WITH_CHANNELS else batch.unsqueeze(1)
                 batch = batch.to(self._device, memory_format=torch.channels_last)
-                outputs: tuple[Tensor, Tensor] = self._network(batch)
-                logits, maps = (output.float().cpu().numpy() for output in outputs)
+                found: Tensor | tuple[Tensor, ...] = self._network(batch)
+                outputs = found if isinstance(found, tuple) else (found,)
+                arrays = tuple(output.float().cpu().numpy() for output in outputs)
         except RuntimeError as exc:
             raise InferenceFailed(f"the network failed on {images.shape}: {exc}") from exc
-        if not np.isfinite(logits).all():
+        if not np.isfinite(arrays[0]).all():
             raise InferenceFailed("the network returned numbers that are not finite")
+        return arrays
+
+
+class Graph(_Frozen):
+    """A classifier: logits and feature maps."""
+
+    def __call__(self, images: Float) -> tuple[Float, Float]:
+        """Return logits (n, labels) and feature maps (n, channels, h, w) of (n, edge, edge).
+
+        Raises InferenceFailed.
+        """
+        logits, maps = self._run(images)
         return logits, maps
+
+
+class Plane(_Frozen):
+    """A network with one output for each place of the image."""
+
+    def __call__(self, images: Float) -> Float:
+        """Return logits (n, 1, h, w) of (n, edge, edge); raises InferenceFailed."""
+        return self._run(images)[0]
 
 
 def softmax(logits: Float, temperature: float) -> Float:

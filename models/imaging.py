@@ -57,15 +57,17 @@ def stretch(pixels: Float) -> Float:
     return stretched
 
 
-def equalise(pixels: Float, clip: float) -> Float:
+def equalise(pixels: Float, clip: float, within: NDArray[np.bool_] | None = None) -> Float:
     """Equalise the histogram globally, no bin counting more than ``clip`` times its fair share.
 
     Makes the result nearly independent of window, gamma and exposure; the clip keeps a large
-    black surround from pressing the anatomy into few grey values.
+    black surround from pressing the anatomy into few grey values. ``within``: the pixels that
+    are counted; all are changed.
     """
     level = np.minimum((pixels * _BINS).astype(np.int64), _BINS - 1)
-    counts = np.bincount(level.ravel(), minlength=_BINS).astype(np.float64)
-    counts = np.minimum(counts, clip * pixels.size / _BINS)
+    counted = level.ravel() if within is None else level[within]
+    counts = np.bincount(counted, minlength=_BINS).astype(np.float64)
+    counts = np.minimum(counts, clip * counted.size / _BINS)
     below = np.concatenate(([0.0], np.cumsum(counts)))
     position = pixels.astype(np.float64) * _BINS
     share = np.interp(position, np.arange(_BINS + 1), below / below[-1])

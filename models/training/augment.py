@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.cxr_lite import preprocess
 from models.training.recipe import Augment
 
 
@@ -76,6 +77,51 @@ def _cover(images: Tensor, how: Augment, random: torch.Generator) -> Tensor:
             top, left = int(draw[6] * (edge - size)), int(draw[7] * (edge - size))
             images[index, :, top : top + size, left : left + size] = grey
     return images
+
+
+def _sharpen(images: Tensor, how: Augment, random: torch.Generator) -> Tensor:
+    """Enhance the edges of some images, as the processing of many digital films does."""
+    n = images.shape[0]
+    if how.sharpen <= 0:
+        return images
+    amount = _uniform(n, 0.0, 2.5, random) * (torch.rand(n, generator=random) < how.sharpen)
+    smooth = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    return images + (images - smooth) * amount.view(n, 1, 1, 1)
+
+
+def _cloud(images: Tensor, how: Augment, random: torch.Generator) -> Tensor:
+    """Lay soft bright opacities over some images."""
+    edge = images.shape[-1]
+    for index in range(images.shape[0]):
+        draw = torch.rand(3, generator=random)
+        if draw[0] < how.clouds:
+            cells = 4 + int(draw[1] * 5)
+            grid = (torch.rand(1, 1, cells, cells, generator=random) > 0.75).float()  # noqa: PLR2004
+            cloud = functional.interpolate(grid, size=(edge, edge), mode="bicubic")
+            cloud = cloud[0].clamp(0.0, 1.0) * 0.8 * draw[2]
+            images[index] = images[index] * (1.0 - cloud) + 0.8 * cloud
+    return images
+
+
+def outlines(
+    views: Tensor, edge: int, how: Augment, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return changed films and masks (n, 1, edge, edge) each, of views (n, 2, e, e)."""
+    moved = _affine(views, edge, how, random)
+    films = _cloud(_grey(_coarsen(moved[:, :1], how, random), how, random), how, random)
+    return films, moved[:, 1:]
+
+
+def lungs(views: Tensor, how: Augment, random: torch.Generator) -> Tensor:
+    """Return changed network inputs (n, 1, 192, 192) of lung views (n, 2, e, e).
+
+    The outline is widened by another amount in each batch: it must tell nothing.
+    """
+    moved = _affine(views, preprocess.EDGE, how, random)
+    films = _sharpen(_coarsen(moved[:, :1].contiguous(), how, random), how, random)
+    films = _cover(_grey(films, how, random), how, random)
+    grown = float(_uniform(1, 0.0, how.grown, random).item())
+    return preprocess.masked(films, moved[:, 1:], grown)
 
 
 def augment(images: Tensor, edge: int, how: Augment, random: torch.Generator) -> Tensor:

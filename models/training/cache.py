@@ -14,6 +14,7 @@ from models.training.progress import Progress
 
 Bytes = NDArray[np.uint8]
 Prepare = Callable[[Float], Float]
+"""From a film to what is kept of it, 0 to 1."""
 
 
 def read_grey(file: Path) -> Float:
@@ -23,19 +24,26 @@ def read_grey(file: Path) -> Float:
 
 
 def prepared(
-    items: Sequence[Item], prepare: Prepare, edge: int, file: Path, progress: Progress
+    items: Sequence[Item],
+    prepare: Prepare,
+    shape: int | tuple[int, ...],
+    file: Path,
+    progress: Progress,
 ) -> Bytes:
-    """Return (n, edge, edge) uint8 images in the order of ``items``, from ``file`` where it fits.
+    """Return (n, *shape) uint8 images in the order of ``items``, from ``file`` where it fits.
+
+    ``shape``: of one prepared image, or the edge of a square.
 
     The file's name carries a digest of the list, so another list makes another file.
     """
+    each = (shape, shape) if isinstance(shape, int) else shape
     digest = hashlib.sha256("\n".join(item.id for item in items).encode()).hexdigest()[:12]
-    stored = file.with_name(f"{file.stem}-{edge}-{digest}.npy")
+    stored = file.with_name(f"{file.stem}-{each[-1]}-{digest}.npy")
     if stored.is_file():
         images: Bytes = np.load(stored)
         return images
     stored.parent.mkdir(parents=True, exist_ok=True)
-    images = np.empty((len(items), edge, edge), dtype=np.uint8)
+    images = np.empty((len(items), *each), dtype=np.uint8)
     for index, item in enumerate(progress.track(items, "preparing images")):
         images[index] = np.round(prepare(read_grey(item.file)) * 255.0)
     partial = stored.with_suffix(".part.npy")

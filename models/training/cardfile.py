@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from dicom_node.errors import ModelError
-from models.card import Figure, Label, Weights
+from models.card import Figure, Label, Part, Weights
 
 _BEGIN: Final = "# --- written by `dicom-node models train`; do not edit below this line ---"
 
@@ -20,23 +20,43 @@ def _table(head: str, values: dict[str, object]) -> list[str]:
     return ["", head, *pairs]
 
 
-def write(
-    card: Path,
-    weights: Weights,
-    labels: tuple[Label, ...],
-    figures: tuple[Figure, ...],
-    operating: dict[str, float],
-) -> None:
+class Findings(Protocol):
+    """What training found out about a model."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Return the operating points."""
+        ...
+
+    @property
+    def operating(self) -> dict[str, float]:
+        """Return other numbers that serving needs."""
+        ...
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Return what was measured."""
+        ...
+
+    @property
+    def companions(self) -> tuple[Part, ...]:
+        """Return the models that it works with."""
+        ...
+
+
+def write(card: Path, weights: Weights, found: Findings) -> None:
     """Replace the generated part of ``card`` (a ``card.toml``); raise ModelError without one."""
     text = card.read_text(encoding="utf-8")
     if _BEGIN not in text:
         raise ModelError(f"model card {card} lacks the line {_BEGIN!r}")
     lines = [text.partition(_BEGIN)[0] + _BEGIN]
     lines += _table("[weights]", weights.model_dump())
-    if operating:
-        lines += _table("[operating]", {k: round(v, 6) for k, v in operating.items()})
-    for label in labels:
+    if found.operating:
+        lines += _table("[operating]", {k: round(v, 6) for k, v in found.operating.items()})
+    for part in found.companions:
+        lines += _table("[[parts]]", part.model_dump())
+    for label in found.labels:
         lines += _table("[[labels]]", label.model_dump())
-    for figure in figures:
+    for figure in found.figures:
         lines += _table("[[figures]]", figure.model_dump())
     card.write_text("\n".join(lines) + "\n", encoding="utf-8")

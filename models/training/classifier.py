@@ -32,7 +32,7 @@ def loss_of(raw: Tensor, allowed: Tensor, smoothing: float) -> Tensor:
     return -(1.0 - smoothing) * right - smoothing * log_p.mean(dim=1)
 
 
-def _cosine(step: int, steps: int) -> float:
+def cosine(step: int, steps: int) -> float:
     """Warm up linearly, then fall along a cosine."""
     done = (step + 1) / steps
     if done < _WARM_UP:
@@ -102,7 +102,7 @@ class Classifier(LightningModule):
         """Return the recipe's optimiser and its schedule, stepped with each batch."""
         total = self._steps * self._how.epochs
         curves = {
-            "cosine": lambda step: _cosine(step, total),
+            "cosine": lambda step: cosine(step, total),
             "inverse_time": lambda step: 1.0 / (1.0 + self._how.decay * step),
         }
         optimiser = self._optimiser()

@@ -16,11 +16,13 @@ from models.training.scores import Part
 Change = Callable[[Tensor, torch.Generator], Tensor]
 Prepare = Callable[[Tensor], Tensor]
 EVAL_BATCH: Final = 64
+_WITH_CHANNELS: Final = 4
 
 
 def tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Return (n, 1, edge, edge) float32, 0 to 1."""
-    return torch.from_numpy(images).unsqueeze(1).float() / 255.0
+    """Return (n, channels, edge, edge) float32, 0 to 1, of (n, [channels,] edge, edge) bytes."""
+    planes = torch.from_numpy(images).float() / 255.0
+    return planes if planes.ndim == _WITH_CHANNELS else planes.unsqueeze(1)
 
 
 def channels_last(images: Tensor) -> Tensor:
