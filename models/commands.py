@@ -41,9 +41,9 @@ def train(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model by a recipe; write card, weights, golden numbers and metrics.json."""
+    """Train a model by a recipe; write the model's folder, metrics.json and report.html."""
     from models.training import job as jobs  # noqa: PLC0415  # loads torch
-    from models.training import tasks  # noqa: PLC0415
+    from models.training import report, tasks  # noqa: PLC0415
 
     job = tasks.job_for(recipe, _data(data), _work(output), without=tuple(hold_out or ()))
     folder = tasks.of(job).run(job)
@@ -55,6 +55,7 @@ def train(
         return
     out.print(f"trained {card.name}: {folder}", markup=False, soft_wrap=True)
     out.print(figures_table("figures on test", card.figures))
+    out.print(f"report: {job.output / report.FILE}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from dicom_node.errors import SettingsError
 from models import card, registry, served, weights
-from models.card import Figure, Label, Weights
+from models.card import Figure, Label, ModelCard, Weights
 from models.imaging import CANONICAL_EDGE, EDGE
-from models.training import cardfile
+from models.training import cardfile, report
 from models.training.augment import augment
 from models.training.loop import Epoch, Plan
 from models.training.manifest import Item
@@ -130,6 +130,9 @@ class Outcome:
     operating: dict[str, float]
     figures: tuple[Figure, ...]
     history: tuple[Epoch, ...] = ()
+    ended: str = ""
+    parts: tuple[report.Part, ...] = ()
+    errors: tuple[report.WorstError, ...] = ()
 
 
 def save(
@@ -138,9 +141,10 @@ def save(
     outcome: Outcome,
     measure: Callable[[Path], tuple[Figure, ...]] | None = None,
 ) -> Path:
-    """Write card, weights, golden numbers and metrics.json into the output folder; return it.
+    """Write card, weights and golden numbers into a folder, which is returned.
 
-    ``measure`` adds figures that need the finished model.
+    Beside it lie metrics.json and the report. ``measure`` adds figures that need the finished
+    model.
     """
     where = registry.entry(job.recipe.model)
     folder = job.output / "model"
@@ -161,7 +165,29 @@ def save(
         "history": [asdict(epoch) for epoch in outcome.history],
     }
     (job.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    report.write(job.output / report.FILE, _report(job, card.load(folder), outcome, figures))
     return folder
+
+
+def _report(
+    job: Job, known: ModelCard, outcome: Outcome, figures: tuple[Figure, ...]
+) -> report.Report:
+    trained = sum(epoch.seconds for epoch in outcome.history)
+    return report.Report(
+        title=f"{known.name} {known.version}, recipe {job.recipe.name}",
+        machine=report.machine(job.device, trained or None),
+        figures=figures,
+        summary=f"{known.architecture}. {known.intended_use}",
+        weights_sha256=known.weights.sha256,
+        settings=report.settings(job.recipe),
+        history=outcome.history,
+        ended=outcome.ended,
+        select=job.recipe.fit.select if job.recipe.fit else "best",
+        points=outcome.labels,
+        parts=outcome.parts,
+        errors=outcome.errors,
+        limits=known.limits + known.confounds,
+    )
 
 
 GOLDEN_TOLERANCE: Final = 0.01
