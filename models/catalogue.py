@@ -5,10 +5,11 @@ no code: its weights are read by the loader of a shipped model of the same kind.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from dicom_node.domain import ModelState, StudyKind
-from dicom_node.errors import ModelNotFound
+from dicom_node.domain import ModelIdentity, ModelState, ServedModel, StudyKind
+from dicom_node.errors import ModelError, ModelNotFound
 from dicom_node.policy import Policy
 from dicom_node.settings import ModelSettings
 from models import registry
@@ -64,3 +65,41 @@ def state(card: ModelCard, policy: Policy) -> ModelState:
     if any(policy.shadow.get(kind) == card.name for kind in card.kinds):
         return ModelState.SHADOW
     return ModelState.REGISTERED
+
+
+def registered(known: Catalogue, policy: Policy) -> tuple[ServedModel, ...]:
+    """Return what the ledger keeps of the classifiers that neither speak nor shadow.
+
+    One whose card cannot be read is left out; `models list` and `doctor` tell of it.
+    """
+    message = "registered; not loaded by the worker"
+    models = []
+    for entry in known.entries.values():
+        try:
+            card = entry.card()
+        except ModelError:
+            continue
+        if state(card, policy) is ModelState.REGISTERED:
+            for kind in card.kinds:
+                unloaded = unfit(kind, card.identity, message, ModelState.REGISTERED)
+                models.append(replace(unloaded, card=card.model_dump_json()))
+    return tuple(models)
+
+
+def unfit(
+    kind: StudyKind,
+    identity: ModelIdentity,
+    message: str,
+    state: ModelState = ModelState.SHADOW,
+) -> ServedModel:
+    """Return what the ledger keeps of a model that cannot read, by default a shadow."""
+    return ServedModel(
+        kind=kind,
+        identity=identity,
+        card="{}",
+        ready=False,
+        message=message,
+        device="",
+        seen_at=datetime.now(UTC),
+        state=state,
+    )

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,11 @@ from dicom_node.policy import Policy
 from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
+from models import catalogue
 from worker.outbox import Outbox
 from worker.pipeline import Pipeline
+from worker.shadow import Shadow
+from worker.shadow_process import Orders, ShadowProcess
 
 _SIGN_OF_LIFE_S = 10.0
 
@@ -80,7 +83,7 @@ def open_pipeline() -> Pipeline:
     in plain view, and the health check says why.
     """
     node = open_node()
-    runtime = _trusted_runtime(node)
+    runtime, shadow = _models(node)
     return Pipeline(
         archive=node.archive,
         ledger=node.ledger,
@@ -92,6 +95,7 @@ def open_pipeline() -> Pipeline:
             tuple((d.name, d.objects) for d in node.settings.destinations),
         ),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        shadow=shadow,
     )
 
 
@@ -113,21 +117,39 @@ class BrokenRuntime:
         return type(self._reason)(f"no trusted {kind} model: {self._reason}")
 
 
-def _trusted_runtime(node: Node) -> Runtime:
+def _models(node: Node) -> tuple[Runtime, Shadow | None]:
+    """Load what is served, then start what the policy puts in the shadow; publish all of it."""
     # Only the worker that runs models loads torch; intake and beat start fast and stay small.
     from models import runtime as model_runtime  # noqa: PLC0415
 
+    settings, rules = node.settings, node.policy
     _withdraw(node, "the models are being loaded")
     try:
-        runtime = model_runtime.load(
-            node.settings.device, node.policy.models, node.settings.site_models
-        )
+        runtime = model_runtime.load(settings.device, rules.models, settings.site_models)
     except ModelError as exc:
         log.get().error("models.refused", error=str(exc))
-        _keep_publishing(node.ledger.studies, _withdraw(node, str(exc)))
-        return BrokenRuntime(exc)
-    _keep_publishing(node.ledger.studies, runtime.served())
-    return runtime
+        withdrawn = _withdraw(node, str(exc))
+        _keep_publishing(node.ledger.studies, lambda: withdrawn)
+        return BrokenRuntime(exc), None
+    process = ShadowProcess(
+        Orders(settings.device, rules.shadow, settings.site_models, settings.log_level)
+    )
+    others = catalogue.registered(catalogue.build(settings.site_models), rules)
+    _keep_publishing(
+        node.ledger.studies, lambda: (*runtime.served(), *process.published(), *others)
+    )
+    return runtime, _follower(node, process) if rules.shadow else None
+
+
+def _follower(node: Node, process: ShadowProcess) -> Shadow:
+    shadow = Shadow(node.ledger.shadows, process, node.policy)
+
+    def start_and_run() -> None:
+        process.start()
+        shadow.run()
+
+    threading.Thread(target=start_and_run, daemon=True, name="shadow").start()
+    return shadow
 
 
 def _withdraw(node: Node, reason: str) -> tuple[ServedModel, ...]:
@@ -141,11 +163,11 @@ def _withdraw(node: Node, reason: str) -> tuple[ServedModel, ...]:
     return withdrawn
 
 
-def _keep_publishing(studies: StudyBook, models: tuple[ServedModel, ...]) -> None:
+def _keep_publishing(studies: StudyBook, models: Callable[[], Sequence[ServedModel]]) -> None:
     """Publish the models now, and again while this process lives."""
 
     def publish() -> None:
-        studies.publish([replace(model, seen_at=datetime.now(UTC)) for model in models])
+        studies.publish([replace(model, seen_at=datetime.now(UTC)) for model in models()])
 
     def repeat() -> None:
         pause = threading.Event()

@@ -41,6 +41,7 @@ from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
 from worker.outbox import Outbox
 from worker.reading import Reading, read
+from worker.shadow import Shadow
 
 _FETCHERS = 4
 
@@ -56,6 +57,7 @@ class Pipeline:
     policy: Policy
     outbox: Outbox
     worker: str
+    shadow: Shadow | None = None
 
     def claim(self, run_id: str) -> Claim | None:
         """Take the run; None where another worker owns it or it has ended.
@@ -138,6 +140,8 @@ class Attempt:
         self._store(files)
         node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
         _log("run.reported", claim, priority=result.priority.value)
+        if node.shadow is not None:
+            node.shadow.follow(claim, reading.samples)
 
     @contextmanager
     def _kept_alive(self) -> Iterator[None]:
@@ -177,7 +181,7 @@ class Attempt:
                 f"The study holds {len(refs)} images; this node reads at most {limit}.",
             )
         with ThreadPoolExecutor(_FETCHERS) as pool:
-            return self._parsed(refs, pool.map(self._get, refs))
+            return self._parsed(refs, pool.map(self._node.archive.instance, refs))
 
     def _parsed(self, refs: Sequence[InstanceRef], files: Iterable[bytes]) -> list[Loaded]:
         """Parse what can be parsed and note the rest; raise the refusal where nothing can."""
@@ -192,9 +196,6 @@ class Attempt:
             raise refused[0]
         self._unread = tuple(dict.fromkeys(f"Not read: {exc.reason}" for exc in refused))
         return loaded
-
-    def _get(self, ref: InstanceRef) -> bytes:
-        return self._node.archive.instance(ref)
 
     def _identity(self, input_digest: str, model_key: str) -> str:
         claim = self._claim
@@ -255,7 +256,8 @@ class Attempt:
                     f"instance {ref.sop_instance_uid} was deleted while it was read"
                 )
             dataset = known.get((now.sop_instance_uid, now.revision))
-            sources.append(parse(self._get(now)) if dataset is None else dataset)
+            found = parse(self._node.archive.instance(now)) if dataset is None else dataset
+            sources.append(found)
         return sources
 
     def _encode(

@@ -29,13 +29,17 @@ _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """What was read of a study, and what it says; ``evidence`` begins with the key image."""
+    """What was read of a study, and what it says; ``evidence`` begins with the key image.
+
+    ``samples`` are all that the gate passed, corrected as the model saw them.
+    """
 
     prediction: Prediction
     priority: Priority
     priority_reason: str
     evidence: tuple[InstanceRef, ...]
     notes: tuple[str, ...]
+    samples: tuple[Sample, ...]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -67,14 +71,16 @@ def read(
     notes += tuple(f"Not read: {refusal.reason}" for refusal in refused)
     with during(Stage.INFER):
         classifier = runtime.classifier(kind)
-        readings = [_reading(s, classifier.predict(s), policy) for s in samples]
-    spoken = min(readings, key=_by_urgency)
-    others = tuple(r.evidence[0] for r in readings if r is not spoken)
-    return replace(
-        spoken,
-        evidence=spoken.evidence + others,
-        notes=tuple(dict.fromkeys(spoken.notes + notes)),
-    )
+        reading = spoken(samples, [classifier.predict(s) for s in samples], policy)
+    return replace(reading, notes=tuple(dict.fromkeys(reading.notes + notes)))
+
+
+def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy: Policy) -> Reading:
+    """Return what a model says of a study: of several films the most urgent one speaks."""
+    readings = [_reading(s, p, policy) for s, p in zip(samples, predictions, strict=True)]
+    first = min(readings, key=_by_urgency)
+    others = tuple(r.evidence[0] for r in readings if r is not first)
+    return replace(first, evidence=first.evidence + others, samples=tuple(samples))
 
 
 def _passed(
@@ -102,6 +108,7 @@ def _reading(sample: Sample, prediction: Prediction, policy: Policy) -> Reading:
         priority_reason=reason,
         evidence=_key_first(sample, prediction),
         notes=sample.notes + prediction.notes,
+        samples=(sample,),
     )
 
 

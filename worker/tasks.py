@@ -1,16 +1,15 @@
-"""The tasks: thin shells around intake and pipeline, and one of the two outer boundaries."""
+"""The tasks: thin shells around intake and pipeline, and one of the outer boundaries."""
 
 import threading
-import traceback
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 from dicom_node import log
 from dicom_node.domain import Trigger
 from dicom_node.errors import NodeError, StudyNotFound, UnforeseenError
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import SWEEP_TASK, app
+from worker.boundary import where
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline
 from worker.pipeline import Attempt, Pipeline
@@ -68,8 +67,7 @@ def run(run_id: str) -> None:
     except NodeError as exc:  # the ledger is away: the lease runs out, and the run is due again
         log.get().warning("run.interrupted", run_id=run_id, error=str(exc))
     except Exception as exc:  # noqa: BLE001  # the outer boundary: no run may stay RUNNING
-        where = traceback.extract_tb(exc.__traceback__)[-1]
-        reason = f"{type(exc).__name__} at {Path(where.filename).name}:{where.lineno}"
+        reason = where(exc)
         log.get().error("run.unforeseen", run_id=run_id, stage=attempt.stage.value, error=reason)
         worker.give_up(claim, attempt.stage, UnforeseenError(f"the worker met {reason}"))
 

@@ -28,6 +28,7 @@ from dicom_node.domain.sample import Box, Geometry, Region, Sample
 from dicom_node.domain.shadow import (
     Opinion,
     ReadingPair,
+    ShadowAnswer,
     ShadowReading,
     ShadowState,
     Statement,
@@ -75,6 +76,7 @@ __all__ = [
     "Sample",
     "SeriesRef",
     "ServedModel",
+    "ShadowAnswer",
     "ShadowReading",
     "ShadowState",
     "Stage",

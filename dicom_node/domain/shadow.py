@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dicom_node.domain.result import Finding, ModelIdentity, Presence, Priority
+from dicom_node.domain.result import Finding, ModelIdentity, Prediction, Presence, Priority
 from dicom_node.domain.study import StudyKind
 from dicom_node.domain.worklist import Assessment
 
@@ -40,6 +40,14 @@ class ShadowReading:
     priority: Priority | None = None
     elapsed_ms: float | None = None
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShadowAnswer:
+    """What a shadow says of each sample of a study, without heatmaps, and how long it took."""
+
+    predictions: tuple[Prediction, ...]
+    elapsed_ms: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dicom_node.ports.archive import Archive, ChangeLog, Destination
 from dicom_node.ports.intake import Admission, Queue
 from dicom_node.ports.ledger import DeliveryBook, RunBook, ShadowBook, StudyBook
-from dicom_node.ports.models import Classifier, Gate, Runtime
+from dicom_node.ports.models import Classifier, Gate, Runtime, ShadowReader
 from dicom_node.ports.report import ResultWriter
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "RunBook",
     "Runtime",
     "ShadowBook",
+    "ShadowReader",
     "StudyBook",
 ]

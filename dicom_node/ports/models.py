@@ -1,8 +1,9 @@
 """What reads a sample."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from dicom_node.domain import ModelIdentity, Prediction, Sample, StudyKind
+from dicom_node.domain import ModelIdentity, Prediction, Sample, ShadowAnswer, StudyKind
 
 
 class Gate(Protocol):
@@ -43,4 +44,16 @@ class Runtime(Protocol):
 
     def classifier(self, kind: StudyKind) -> Classifier:
         """Return the served model; raises ModelNotFound."""
+        ...
+
+
+class ShadowReader(Protocol):
+    """The models in the shadow, wherever they run."""
+
+    def identity(self, kind: StudyKind) -> ModelIdentity:
+        """Return which weights read this kind; without version and hash where none are loaded."""
+        ...
+
+    def read(self, kind: StudyKind, samples: Sequence[Sample]) -> ShadowAnswer:
+        """Read the samples that the served model has read; raises ModelError."""
         ...
