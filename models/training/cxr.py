@@ -1,251 +1,135 @@
 """Training and evaluation of the chest film model."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from models import backbone, card, imaging, weights
-from models.backbone import MobileNet
-from models.card import Figure
+from models import backbone, card, registry, weights
+from models.backbone import Backbone, EfficientNetLite
+from models.card import Figure, Label
+from models.cxr_lite import preprocess
+from models.cxr_lite.model import LUNGS
 from models.graph import softmax
-from models.imaging import Float
-from models.training import cache, calibrate, manifest, metrics, scores
+from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, scores
 from models.training import job as jobs
 from models.training.job import Job, Outcome
-from models.training.loop import Fitted, fit, logits
+from models.training.loop import Fitted, Plan, fit, logits
 from models.training.manifest import Item
+from models.training.read import LABELS, Read
+from models.training.report import Part, WorstError
+from models.training.scene import Films, Views, gather
 
-LABELS: Final = ("normal", "bacterial_pneumonia", "viral_pneumonia", "covid19")
-_NORMAL, _COVID = 0, 3
-_BORDER: Final = 24
-"""Width of the strip, of 240, that the borders-only control may see."""
-
-
-def prepare(pixels: Float) -> Float:
-    """Return the canonical film that training images are cut from."""
-    return imaging.canonical(pixels).pixels
+HELD_OUT: Final = "held out of training"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Read:
-    """Films of one split with what the model says of them."""
+def _plan(job: Job, films: Films) -> Plan:
+    def change(views: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        return augment.lungs(views, job.recipe.augmentation, random)
 
-    items: Sequence[Item]
-    images: NDArray[np.uint8]
-    p: NDArray[np.float32]
-
-    @property
-    def truth(self) -> NDArray[np.int64]:
-        """Return class indices; -1 for labels that the model does not have."""
-        known = {name: index for index, name in enumerate(LABELS)}
-        return np.array([known.get(item.label, -1) for item in self.items])
-
-    @property
-    def groups(self) -> NDArray[np.str_]:
-        """Return the patient of each film."""
-        return np.array([item.group for item in self.items])
-
-    def where(self, keep: NDArray[np.bool_]) -> "Read":
-        """Return the films for which ``keep`` holds."""
-        return Read(
-            [item for item, kept in zip(self.items, keep, strict=True) if kept],
-            self.images[keep],
-            self.p[keep],
-        )
-
-    def of(self, **wanted: object) -> "Read":
-        """Return the films whose attributes equal ``wanted``."""
-        return self.where(
-            np.array(
-                [all(getattr(i, k) == v for k, v in wanted.items()) for i in self.items], dtype=bool
-            )
-        )
-
-    def labelled(self, *labels: str) -> "Read":
-        """Return the films with one of these labels."""
-        return self.where(np.array([item.label in labels for item in self.items], dtype=bool))
-
-
-def _four_classes(read: Read, on: str) -> Figure:
-    statistic = metrics.balanced_accuracy(read.p, read.truth)
-    return metrics.figure("balanced accuracy, four classes", on, statistic, read.groups)
-
-
-def _against_normal(read: Read, name: str, on: str) -> Figure:
-    """AUC of anything but normal against normal."""
-    score = 1.0 - read.p[:, _NORMAL]
-    return metrics.figure(name, on, metrics.auc(score, read.truth != _NORMAL), read.groups)
-
-
-def _covid_against_normal(read: Read, on: str) -> Figure:
-    pair = read.labelled("normal", "covid19")
-    score = pair.p[:, _COVID] / np.maximum(pair.p[:, _COVID] + pair.p[:, _NORMAL], 1e-9)
-    statistic = metrics.auc(score, pair.truth == _COVID)
-    return metrics.figure("AUC, COVID-19 against normal", on, statistic, pair.groups)
-
-
-def _at_threshold(read: Read, threshold: float) -> tuple[Figure, ...]:
-    said = read.p[:, _COVID] >= threshold
-    sick = read.labelled("covid19")
-    well = read.where(read.truth != _COVID)
-    on = f"core test, threshold {threshold:.3f}"
-    return (
-        metrics.figure(
-            "sensitivity for COVID-19", on, metrics.rate(said[read.truth == _COVID]), sick.groups
-        ),
-        metrics.figure(
-            "specificity for COVID-19", on, metrics.rate(~said[read.truth != _COVID]), well.groups
-        ),
-    )
-
-
-def _three_classes(read: Read) -> Figure:
-    on = "kermany224 test (children)"
-    statistic = metrics.accuracy(read.p[:, :_COVID], read.truth)
-    return metrics.figure("accuracy, three classes", on, statistic, read.groups)
-
-
-def _recalls(read: Read) -> list[Figure]:
-    figures = []
-    for adult, who in ((False, "children"), (True, "adults")):
-        for index, label in enumerate(LABELS):
-            mine = read.of(adult=adult, label=label)
-            if mine.items:
-                right = mine.p.argmax(axis=1) == index
-                figures.append(
-                    metrics.figure(
-                        f"recall of {label}", f"core test, {who}", metrics.rate(right), mine.groups
-                    )
-                )
-    return figures
-
-
-def figures(test: Read, covid_threshold: float) -> tuple[Figure, ...]:
-    """Return every figure of the card that follows from the test split."""
-    core = test.of(set="core").labelled(*LABELS)
-    kermany = test.of(set="kermany224")
-    nih = test.of(set="nih256")
-    ece = metrics.expected_calibration_error(core.p, core.truth)
-    return (
-        _four_classes(core, "core test"),
-        _four_classes(core.of(adult=False), "core test, children (no COVID-19 among them)"),
-        _four_classes(core.of(adult=True), "core test, adults"),
-        _covid_against_normal(core, "core test"),
-        _covid_against_normal(core.of(adult=True), "core test, adults only"),
-        *_at_threshold(core, covid_threshold),
-        _three_classes(kermany),
-        _against_normal(kermany, "AUC, pneumonia against normal", "kermany224 test (children)"),
-        _against_normal(nih, "AUC, labelled pneumonia against normal", "nih256 test (adults)"),
-        metrics.figure("expected calibration error", "core test", ece, core.groups),
-        *_recalls(core),
-    )
-
-
-def _strip(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the outer strip of canonical films, coarsely, as flat features."""
-    coarse = images.reshape(len(images), 30, 8, 30, 8).mean(axis=(2, 4))
-    inner = slice(_BORDER // 8, -_BORDER // 8)
-    outside = np.ones((30, 30), dtype=bool)
-    outside[inner, inner] = False
-    return np.asarray(coarse[:, outside] / 255.0, dtype=np.float32)
-
-
-def _without_centre(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return films whose central three quarters, where the lungs are, hold one grey."""
-    covered = images.copy()
-    covered[:, 30:210, 30:210] = 128
-    return covered
-
-
-def controls(
-    network: MobileNet, items: Sequence[Item], images: NDArray[np.uint8]
-) -> tuple[Figure, ...]:
-    """Return what can be told without the lungs: the shortcut, and how far the model takes it."""
-    chosen = {
-        split: np.array(
-            [
-                index
-                for index, item in enumerate(items)
-                if item.split == split and item.set == "core" and item.label in LABELS
-            ]
-        )
-        for split in ("train", "test")
-    }
-    truth = {k: np.array([LABELS.index(items[i].label) for i in v]) for k, v in chosen.items()}
-    linear = metrics.linear_balanced_accuracy(
-        (_strip(images[chosen["train"]]), truth["train"]),
-        (_strip(images[chosen["test"]]), truth["test"]),
-    )
-    blind = logits(network, _without_centre(images[chosen["test"]]), jobs.centred)
-    groups = np.array([items[i].group for i in chosen["test"]])
-    return (
-        Figure(
-            name="control: linear classifier on the prepared film's border alone",
-            on="core test, balanced accuracy over four classes",
-            value=round(linear, 4),
-            n=len(groups),
-        ),
-        metrics.figure(
-            "control: this model with the central three quarters painted over",
-            "core test, balanced accuracy over four classes",
-            metrics.balanced_accuracy(blind, truth["test"]),
-            groups,
-        ),
-    )
-
-
-def gather(job: Job) -> tuple[tuple[Item, ...], NDArray[np.uint8]]:
-    """Return every film with its prepared image."""
-    items = manifest.films(job.data)
-    file = job.cache / "cxr.npy"
-    images = cache.prepared(items, prepare, imaging.CANONICAL_EDGE, file, job.progress)
-    return items, images
+    train = jobs.part(job, films.items, films.views, LABELS, "train")
+    val = jobs.part(job, films.items, films.views, LABELS, "val")
+    return replace(jobs.plan(job, train, val), change=change, prepare=preprocess.prepare)
 
 
 def run(job: Job) -> Path:
     """Train, calibrate on val, measure on test; return the folder of the finished model."""
-    items, images = gather(job)
+    films = gather(job)
     jobs.seed(job)
-    train = jobs.part(job, items, images, LABELS, "train")
-    val = jobs.part(job, items, images, LABELS, "val")
-    network = backbone.pretrained(job.backbone, len(LABELS), job.recipe.fitting.dropout)
-    return finish(job, fit(network.to(job.device), jobs.plan(job, train, val), job.progress))
+    network = backbone.pretrained_lite(len(LABELS), job.recipe.fitting.dropout)
+    fitted = fit(network.to(job.device), _plan(job, films), job.progress)
+    return finish(job, films, fitted)
 
 
-def finish(job: Job, fitted: Fitted) -> Path:
-    """Calibrate, measure and save a fitted network."""
-    items, images = gather(job)
-    val = jobs.part(job, items, images, LABELS, "val")
-    raw = logits(fitted.network, val.images, jobs.centred)
+def finish(job: Job, films: Films, fitted: Fitted) -> Path:
+    """Halve the precision of the weights, calibrate, measure and save a fitted network."""
+    network = fitted.network
+    halved = {name: jobs.halved(tensor) for name, tensor in network.state_dict().items()}
+    weights.fill(network, halved, jobs.WEIGHTS_FILE)
+    val = jobs.part(job, films.items, films.views, LABELS, "val")
+    raw = logits(network, val.images, preprocess.prepare)
     warmth = scores.temperature(raw, val)
     points = calibrate.labels(LABELS, raw, val, warmth)
+    parts, errors = shown(job, films, network, warmth)
     outcome = Outcome(
         labels=points,
         operating={"temperature": warmth},
-        figures=measure(job, fitted.network, warmth, points[_COVID].threshold),
+        figures=measure(job, films, network, warmth, points) + elsewhere(job),
         history=tuple(fitted.history),
+        companions=(card.Part(name=LUNGS, sha256=registry.entry(LUNGS).card().weights.sha256),),
+        ended=fitted.ended,
+        parts=parts,
+        errors=errors,
     )
-    return jobs.save(job, jobs.network_tensors(fitted.network), outcome)
+    return jobs.save(job, halved, outcome)
+
+
+def _from(items: Sequence[Item], sources: Sequence[str]) -> list[bool]:
+    return [any(s in item.source or s == item.set for s in sources) for item in items]
+
+
+def tested(job: Job, films: Films) -> Films:
+    """Return the test films; of a recipe that holds sources out, all films of these."""
+    unseen = job.recipe.exclude_sources
+    if unseen:
+        return films.where(_from(films.items, unseen))
+    return films.where([item.split == "test" for item in films.items])
+
+
+def shown(
+    job: Job, films: Films, network: Backbone, warmth: float
+) -> tuple[tuple[Part, ...], tuple[WorstError, ...]]:
+    """Return the test sets and the worst errors for the report."""
+    test = tested(job, films)
+    parts = cxr_report.parts(test, logits(network, test.views, preprocess.prepare), warmth)
+    core = [part for part in parts if part.name.startswith("core")]
+    return parts, cxr_report.errors(network, test, core[0]) if core else ()
 
 
 def measure(
-    job: Job, network: MobileNet, warmth: float, covid_threshold: float
+    job: Job, films: Films, network: Backbone, warmth: float, labels: tuple[Label, ...]
 ) -> tuple[Figure, ...]:
-    """Return every figure of the card, on the test split, with the controls."""
-    items, images = gather(job)
-    held_out = [index for index, item in enumerate(items) if item.split == "test"]
-    p = softmax(logits(network, images[held_out], jobs.centred), warmth)
-    test = Read([items[index] for index in held_out], images[held_out], p)
-    return figures(test, covid_threshold) + controls(network, items, images)
+    """Return every figure of the card on the test split, with the controls.
+
+    A recipe that holds sources out is measured on all films of these instead.
+    """
+    test = tested(job, films)
+    p = softmax(logits(network, test.views, preprocess.prepare), warmth)
+    read = Read(test.items, p)
+    if job.recipe.exclude_sources:
+        return cxr_figures.held_out(read, job.recipe.exclude_sources)
+    return (
+        *cxr_figures.figures(read, labels),
+        *cxr_controls.controls(network, _core(films, "train"), _core(films, "test")),
+    )
+
+
+def _core(films: Films, split: str) -> tuple[NDArray[np.int64], NDArray[np.str_], Views]:
+    """Return class indices, patients and views of the labelled films of `core`."""
+    mine = films.where(
+        [i.split == split and i.set == "core" and i.label in LABELS for i in films.items]
+    )
+    truth = np.array([LABELS.index(item.label) for item in mine.items], dtype=np.int64)
+    return truth, np.array([item.group for item in mine.items]), mine.views
+
+
+def elsewhere(job: Job) -> tuple[Figure, ...]:
+    """Return the figures on held-out sources that runs of this recipe beside it have left."""
+    found = []
+    for file in sorted(job.output.parent.glob(f"{job.recipe.name}-without-*/metrics.json")):
+        figures = [Figure(**figure) for figure in json.loads(file.read_text())["figures"]]
+        found += [figure for figure in figures if HELD_OUT in figure.on]
+    return tuple(found)
 
 
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    network = MobileNet(len(LABELS))
+    network = EfficientNetLite(len(known.labels))
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
-    return measure(job, network, known.temperature, known.labels[_COVID].threshold)
+    return measure(job, gather(job), network, known.temperature, known.labels)

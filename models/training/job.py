@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +130,7 @@ class Outcome:
     operating: dict[str, float]
     figures: tuple[Figure, ...]
     history: tuple[Epoch, ...] = ()
+    companions: tuple[card.Part, ...] = ()
     ended: str = ""
     parts: tuple[report.Part, ...] = ()
     errors: tuple[report.WorstError, ...] = ()
@@ -151,13 +152,13 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(where.folder / card.FILE, folder / card.FILE)
     named = Weights(file=WEIGHTS_FILE, sha256=weights.write(folder / WEIGHTS_FILE, tensors))
-    cardfile.write(folder / card.FILE, named, outcome.labels, outcome.figures, outcome.operating)
+    cardfile.write(folder / card.FILE, named, outcome)
     entry = registry.Entry(folder, where.module)
     served.record(registry.open_model(entry, "cpu"), folder, GOLDEN_TOLERANCE)
     figures = outcome.figures
     if measure is not None:
         figures += measure(folder)
-        cardfile.write(folder / card.FILE, named, outcome.labels, figures, outcome.operating)
+        cardfile.write(folder / card.FILE, named, replace(outcome, figures=figures))
     metrics = {
         "recipe": job.recipe.model_dump(mode="json"),
         "weights_sha256": named.sha256,
@@ -199,6 +200,11 @@ def install(job: Job, folder: Path) -> None:
     target = registry.entry(job.recipe.model).folder
     for name in (card.FILE, WEIGHTS_FILE, served.GOLDEN_FILE):
         shutil.copyfile(folder / name, target / name)
+
+
+def halved(tensor: Tensor) -> Tensor:
+    """Return a floating tensor at half precision: the file is half as large, figures do not move."""
+    return tensor.half() if tensor.is_floating_point() else tensor
 
 
 def network_tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -1,14 +1,17 @@
 """Which code trains and measures which kind of model."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from models.card import Figure
-from models.training import ct, cxr, gate, recipe
+from models.training import ct, cxr, gate, outlines, recipe
 from models.training.job import Job
 from models.training.progress import ConsoleProgress
+from models.training.published import train as published
+from models.training.published.kept import METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,10 @@ class Task:
 
 TASKS: Final[Mapping[str, Task]] = {
     "cxr": Task(cxr.run, cxr.evaluate),
+    "lungs": Task(outlines.run, outlines.evaluate),
     "ct": Task(ct.run, ct.evaluate),
     "gate": Task(gate.run, gate.evaluate),
+    "published": Task(published.run, published.evaluate),
 }
 
 
@@ -38,3 +43,9 @@ def job_for(name: str, data: Path, root: Path, without: tuple[str, ...] = ()) ->
 def of(job: Job) -> Task:
     """Return the task of a job."""
     return TASKS[job.recipe.task]
+
+
+def written(job: Job) -> tuple[Figure, ...]:
+    """Return the figures that a finished run wrote into its metrics.json."""
+    told = json.loads((job.output / METRICS).read_text(encoding="utf-8"))
+    return tuple(Figure(**figure) for figure in told["figures"])
