@@ -10,8 +10,6 @@ import typer
 
 from dicom_node import settings
 from dicom_node.errors import SettingsError
-from models import registry
-from models.card import Figure
 from models.printing import AsJson, figures_table, out, print_json
 from models.registry_commands import list_models, show, verify
 
@@ -20,6 +18,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="Research images; defa
 Output = Annotated[
     Path | None, typer.Option("--output", help="Work folder; default NODE_HOME/training.")
 ]
+_RESULTS = Path(__file__).parent.parent / "docs" / "models" / "results.md"
 
 app.command("list")(list_models)
 app.command()(show)
@@ -46,42 +45,53 @@ def train(
     from models.training import report, tasks  # noqa: PLC0415
 
     job = tasks.job_for(recipe, _data(data), _work(output), without=tuple(hold_out or ()))
+    if install and not job.recipe.model:
+        raise SettingsError(f"recipe {recipe} makes no model that ships; leave --install out")
     folder = tasks.of(job).run(job)
     if install:
         jobs.install(job, folder)
-    card = registry.Entry(folder, registry.entry(job.recipe.model).module).card()
+    figures = tasks.written(job)
     if as_json:
-        print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
+        print_json({"folder": str(folder), "figures": [f.model_dump() for f in figures]})
         return
-    out.print(f"trained {card.name}: {folder}", markup=False, soft_wrap=True)
-    out.print(figures_table("figures on test", card.figures))
+    out.print(f"trained {job.recipe.name}: {folder}", markup=False, soft_wrap=True)
+    out.print(figures_table("figures on held-out images", figures))
     out.print(f"report: {job.output / report.FILE}", markup=False, soft_wrap=True)
 
 
 @app.command()
 def evaluate(
-    name: Annotated[str | None, typer.Argument(help="One model.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One recipe.")] = None,
     data: Data = None,
     output: Output = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Every registered model.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every recipe with weights; writes the table of results.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Where --all writes its table.")] = _RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Measure shipped models anew on the test splits; compare with their cards by eye."""
-    from models.training import tasks  # noqa: PLC0415  # loads torch
+    """Measure models anew on held-out images: shipped ones, and published recipes trained here."""
+    from models.training import comparison, tasks  # noqa: PLC0415  # loads torch
+    from models.training.progress import ConsoleProgress  # noqa: PLC0415
+    from models.training.published import table  # noqa: PLC0415
 
     if (name is None) == (not every):
-        raise SettingsError("name one model, or give --all")
-    found: dict[str, tuple[Figure, ...]] = {}
-    for one in list(registry.MODELS) if name is None else [name]:
-        entry = registry.entry(one)
-        job = tasks.job_for(one, _data(data), _work(output))
-        found[one] = tasks.of(job).evaluate(job, entry.folder)
+        raise SettingsError("name one recipe, or give --all")
+    if name is None:
+        found = comparison.every(_data(data), _work(output), ConsoleProgress())
+        results.parent.mkdir(parents=True, exist_ok=True)
+        results.write_text(table.render(found), encoding="utf-8")
+    else:
+        found = (comparison.one(tasks.job_for(name, _data(data), _work(output))),)
     if as_json:
-        print_json({one: [f.model_dump() for f in figures] for one, figures in found.items()})
+        print_json({m.recipe.name: [f.model_dump() for f in m.figures] for m in found})
         return
-    for one, figures in found.items():
-        out.print(figures_table(one, figures))
+    for measured in found:
+        title = measured.recipe.name + ("" if measured.figures else ": not trained here")
+        out.print(figures_table(title, measured.figures))
+    if every:
+        out.print(f"written: {results}", markup=False, soft_wrap=True)
 
 
 def _work(given: Path | None) -> Path:

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dicom_node.errors import SettingsError
+from models.training.published.section import Published
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 
@@ -108,21 +109,27 @@ class Recipe(_Section):
     """
 
     name: str
-    model: str
-    task: Literal["cxr", "lungs", "ct", "gate"]
+    model: str = ""
+    task: Literal["cxr", "lungs", "ct", "gate", "published"]
     seed: int
     pretrained: str = ""
     fit: Fit | None = None
     augment: Augment | None = None
     gate: Gate | None = None
+    published: Published | None = None
     cells: tuple[Cell, ...] = ()
     exclude_sources: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        missing = self.gate is None if self.task == "gate" else not (self.fit and self.augment)
-        if missing:
-            raise ValueError(f"a {self.task} recipe needs its sections (gate, or fit and augment)")
+        needed = {"gate": [self.gate], "published": [self.published, self.fit]}
+        if None in needed.get(self.task, [self.fit, self.augment]):
+            raise ValueError(
+                f"a {self.task} recipe needs its sections (gate, published and fit, or fit and "
+                f"augment)"
+            )
+        if self.task != "published" and not self.model:
+            raise ValueError(f"a {self.task} recipe needs the model that it makes")
         return self
 
     @property
@@ -166,6 +173,13 @@ class Recipe(_Section):
         if self.gate is None:
             raise SettingsError(f"recipe {self.name} has no section gate")
         return self.gate
+
+    @property
+    def publication(self) -> Published:
+        """Return the section ``published``; raise SettingsError where this recipe has none."""
+        if self.published is None:
+            raise SettingsError(f"recipe {self.name} has no section published")
+        return self.published
 
 
 def load(name_or_file: str) -> Recipe:

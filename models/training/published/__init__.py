@@ -1,0 +1,1 @@
+"""The published recipes, trained as they were described and measured as they were not."""
