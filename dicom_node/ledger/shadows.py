@@ -32,7 +32,7 @@ from dicom_node.ledger.schema import (
     ShadowFindingRow,
     ShadowRow,
 )
-from dicom_node.ledger.steps import clean
+from dicom_node.ledger.steps import clean, dialect
 
 
 class ShadowBook:
@@ -43,21 +43,20 @@ class ShadowBook:
 
     def start(self, run_id: str, model: ModelIdentity) -> None:
         """Write down that a shadow begins to read the run's images; raises LedgerError."""
+        fresh = {
+            "model_name": model.name,
+            "model_version": model.version,
+            "model_sha256": model.weights_sha256,
+            "state": ShadowState.STARTED,
+            "priority": None,
+            "elapsed_ms": None,
+            "error": "",
+            "started_at": self._database.now(),
+            "ended_at": None,
+        }
         with self._database.write() as session:
-            session.merge(
-                ShadowRow(
-                    run_id=run_id,
-                    model_name=model.name,
-                    model_version=model.version,
-                    model_sha256=model.weights_sha256,
-                    state=ShadowState.STARTED,
-                    priority=None,
-                    elapsed_ms=None,
-                    error="",
-                    started_at=self._database.now(),
-                    ended_at=None,
-                )
-            )
+            statement = dialect(session).insert(ShadowRow).values({"run_id": run_id, **fresh})
+            session.execute(statement.on_conflict_do_update(index_elements=["run_id"], set_=fresh))
 
     def end(self, run_id: str, reading: ShadowReading) -> None:
         """Write down what became of it; raises RunNotFound where it was not started."""
@@ -137,8 +136,9 @@ def _assessments(session: Session, wanted: ColumnElement[bool]) -> dict[str, Ass
         select(ObjectRow.run_id, AssessmentRow)
         .join(RunRow, RunRow.run_id == ObjectRow.run_id)
         .join(ShadowRow, ShadowRow.run_id == RunRow.run_id)
-        .join(AssessmentRow, AssessmentRow.report_sop_instance_uid == ObjectRow.sop_instance_uid)
+        .join(AssessmentRow, AssessmentRow.study_instance_uid == RunRow.study_instance_uid)
         .where(wanted, ObjectRow.sop_class_uid.startswith(REPORTS))
+        .where(AssessmentRow.report_sop_instance_uid == ObjectRow.sop_instance_uid)
         .order_by(AssessmentRow.assessment_id)
     )
     return {run_id: assessment(row) for run_id, row in session.execute(query)}

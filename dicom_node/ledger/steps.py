@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import Claim, Failure, Refusal, RunState, RunTicket, Stage
@@ -24,6 +26,11 @@ class Act:
 def clean(words: str) -> str:
     """Make any text fit for both databases: no NUL, no lone surrogates."""
     return words.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def dialect(session: Session) -> ModuleType:
+    """Return the module whose ``insert`` knows what to do where a row is there already."""
+    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
 
 
 def lock_study(session: Session, study_instance_uid: str) -> StudyRow:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 from operator import itemgetter
-from types import ModuleType
 
 from sqlalchemy import case, delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
@@ -24,6 +22,7 @@ from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
     clean,
+    dialect,
     get_ending,
     lock_study,
     move,
@@ -157,7 +156,7 @@ def _end_run(
 
 
 def _insert_if_new(session: Session, values: dict[str, object]) -> bool:
-    statement = _dialect(session).insert(StudyRow).values(values).on_conflict_do_nothing()
+    statement = dialect(session).insert(StudyRow).values(values).on_conflict_do_nothing()
     return session.scalar(statement.returning(StudyRow.study_instance_uid)) is not None
 
 
@@ -173,13 +172,8 @@ def _publish(session: Session, model: ServedModel) -> None:
         "seen_at": model.seen_at,
     }
     key = {"kind": model.kind, "name": model.identity.name}
-    statement = _dialect(session).insert(ServedModelRow).values({**key, **said})
+    statement = dialect(session).insert(ServedModelRow).values({**key, **said})
     session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
-
-
-def _dialect(session: Session) -> ModuleType:
-    """Return the module whose ``insert`` knows what to do where a row is there already."""
-    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
 
 
 def _served(row: ServedModelRow) -> ServedModel:
