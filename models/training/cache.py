@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,10 @@ def prepared(
         return images
     stored.parent.mkdir(parents=True, exist_ok=True)
     images = np.empty((len(items), *each), dtype=np.uint8)
-    for index, item in enumerate(progress.track(items, "preparing images")):
-        images[index] = np.round(prepare(read_grey(item.file)) * 255.0)
+    with ThreadPoolExecutor() as workers:
+        made = workers.map(lambda item: prepare(read_grey(item.file)), items)
+        for index, _ in enumerate(progress.track(items, "preparing images")):
+            images[index] = np.round(next(made) * 255.0)
     partial = stored.with_suffix(".part.npy")
     np.save(partial, images)
     partial.replace(stored)

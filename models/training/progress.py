@@ -28,8 +28,17 @@ class ConsoleProgress:
         self._console = Console(stderr=True)
 
     def track(self, items: Sequence[T], what: str) -> Iterator[T]:
-        """Yield ``items`` behind a progress bar."""
-        return iter(track(items, what, console=self._console, transient=True))
+        """Yield ``items`` behind a progress bar; in a log, say each tenth."""
+        if self._console.is_terminal:
+            return iter(track(items, what, console=self._console, transient=True))
+        return self._told(items, what)
+
+    def _told(self, items: Sequence[T], what: str) -> Iterator[T]:
+        tenth = max(1, len(items) // 10)
+        for done, item in enumerate(items, start=1):
+            yield item
+            if done % tenth == 0:
+                self.say(f"{what}: {done} of {len(items)}")
 
     def say(self, text: str) -> None:
         """Print one line."""
