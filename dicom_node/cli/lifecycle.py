@@ -80,12 +80,12 @@ def status(*, as_json: bool) -> None:
     settings = load()
     parts = lifecycle.state(settings)
     answer = health.ask(settings) if parts else health.Health(False, "the node is down")
-    ready, amiss = lifecycle.verdict(parts, answer)
+    ready, told = lifecycle.verdict(parts, answer)
     if as_json:
         body: dict[str, Any] = {
             "home": str(settings.root),
             "ready": ready,
-            "message": amiss,
+            "message": told,
             "parts": [{**asdict(part), "up": part.is_up} for part in parts],
             "health": json.loads(answer.answer) if answer.answer else None,
         }
@@ -98,6 +98,6 @@ def status(*, as_json: bool) -> None:
             since = "" if part.uptime_s is None else f"{part.uptime_s} s"
             table.add_row(part.name, state, pid, since)
         out.print(table)
-        out.print("ready" if ready else f"not ready: {amiss}", soft_wrap=True)
+        out.print(told if ready else f"not ready: {told}", markup=False, soft_wrap=True)
     if not ready:
         raise typer.Exit(Exit.FAILED)

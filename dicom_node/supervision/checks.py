@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dicom_node import policy
 from dicom_node.errors import NodeError, SettingsError
+from dicom_node.policy import Policy
 from dicom_node.settings import Settings
 from dicom_node.supervision import listeners
 from dicom_node.supervision.home import Layout
@@ -140,6 +141,52 @@ def _weights(_: Settings) -> Iterator[Check]:
         yield _result(f"model {card.parent.name}", sound, found, advice)
 
 
+def _site_models(settings: Settings) -> Iterator[Check]:
+    """Check the site's own models; what reports nothing is worth a warning and no more."""
+    served = set(_rules(settings).models.values())
+    for model in settings.site_models:
+        sound, found = _weights_of(model.folder / "card.toml")
+        if sound:
+            yield Check(f"model {model.name}", Outcome.OK, f"{found}, like {model.like}")
+            continue
+        outcome = Outcome.FAILED if model.name in served else Outcome.WARNING
+        advice = f"restore {model.folder}, or take {model.name} out of NODE_MODELS"
+        yield Check(f"model {model.name}", outcome, found, advice)
+
+
+def _policy_models(settings: Settings) -> Iterator[Check]:
+    """Check that the names in the policy are those of models."""
+    rules = _rules(settings)
+    known = {model.name for model in settings.site_models} | set(_shipped_names())
+    for use, named, amiss in (
+        ("served", rules.models, Outcome.FAILED),
+        ("shadow", rules.shadow, Outcome.WARNING),
+    ):
+        for kind, name in named.items():
+            there = name in known
+            advice = (
+                "" if there else "see dicom-node models list; correct the policy or NODE_MODELS"
+            )
+            found = name if there else f"no model is named {name}"
+            yield Check(f"{use} {kind}", Outcome.OK if there else amiss, found, advice)
+
+
+def _rules(settings: Settings) -> Policy:
+    """Return the site's policy, or the shipped one where `_settings` tells what is wrong."""
+    try:
+        return policy.load(settings.policy)
+    except SettingsError:
+        return policy.load()
+
+
+def _shipped_names() -> Iterator[str]:
+    for card in (CHECKOUT / "models").glob("*/card.toml"):
+        try:
+            yield str(tomllib.loads(card.read_text())["name"])
+        except (tomllib.TOMLDecodeError, KeyError, OSError):
+            continue  # `_weights` tells what is wrong with it
+
+
 def _weights_of(card: Path) -> tuple[bool, str]:
     try:
         entry = tomllib.loads(card.read_text())["weights"]
@@ -176,4 +223,6 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _home,
     _ports,
     _weights,
+    _site_models,
+    _policy_models,
 )

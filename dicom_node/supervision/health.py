@@ -34,7 +34,8 @@ def ask(settings: Settings) -> Health:
         return Health(
             False, _amiss(answer.text) or f"{url} answers {answer.status_code}", answer.text
         )
-    return Health(True, "ready", answer.text)
+    unfit = _amiss(answer.text)  # a part that nobody waits for: the shadow
+    return Health(True, f"ready; {unfit}" if unfit else "ready", answer.text)
 
 
 def _amiss(body: str) -> str:

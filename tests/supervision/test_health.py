@@ -14,6 +14,7 @@ from dicom_node.supervision.health import Health
 from tests.nodes import free_port
 
 _PART = {"name": "ledger", "ok": True, "message": ""}
+_SHADOW = {"name": "shadow", "ok": False, "message": "other weights"}
 _UNFIT = {"name": "worker", "ok": False, "message": "no sign of life"}
 
 
@@ -46,6 +47,13 @@ def answering(status: int, kind: str, body: str) -> Iterator[Settings]:
     ("status", "kind", "body", "ready", "word"),
     [
         (200, "application/json", {"ready": True, "parts": [_PART]}, True, "ready"),
+        (
+            200,
+            "application/json",
+            {"parts": [_PART, _SHADOW]},
+            True,
+            "ready; shadow: other weights",
+        ),
         (503, "application/json", {"parts": [_PART, _UNFIT]}, False, "worker: no sign of life"),
         (503, "application/problem+json", {"detail": "no API"}, False, "no API"),
         (503, "application/problem+json", {}, False, "503"),
