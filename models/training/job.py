@@ -162,6 +162,7 @@ def save(
     metrics = {
         "recipe": job.recipe.model_dump(mode="json"),
         "weights_sha256": named.sha256,
+        "ended": outcome.ended,
         "figures": [figure.model_dump() for figure in figures],
         "history": [asdict(epoch) for epoch in outcome.history],
     }
@@ -203,7 +204,7 @@ def install(job: Job, folder: Path) -> None:
 
 
 def halved(tensor: Tensor) -> Tensor:
-    """Return a floating tensor at half precision: the file is half as large, figures do not move."""
+    """Return a floating tensor at half precision: half the file, the same figures."""
     return tensor.half() if tensor.is_floating_point() else tensor
 
 

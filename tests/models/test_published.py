@@ -228,6 +228,7 @@ def test_run_writes_weights_and_figures_that_can_be_measured_again(
 
     told = json.loads((folder / kept.METRICS).read_text())
     assert (told["backbone"], told["passes"], told["ended"]) == ("scratch", 2.0, "all epochs ran")
+    assert "8 images" in (folder / "report.html").read_text()
     found = tasks.written(tiny)
     assert [figure.on for figure in found] == [SAME, UNSEEN, STRANGERS]
     assert [figure.n for figure in found] == [8, 7, 8]

@@ -20,7 +20,7 @@ from models.training.job import Job
 from models.training.loop import Plan, logits
 from models.training.manifest import Item
 from models.training.published import cohort as cohorts
-from models.training.published import kept, measures, networks
+from models.training.published import kept, measures, networks, page
 from models.training.published.cohort import Cohort
 from models.training.published.distort import distort
 from models.training.published.measures import Judged
@@ -92,7 +92,10 @@ def run(job: Job) -> Path:
     course = loop.train(network, _plan(job, train, val), job.progress)
     trained = kept.save(job, network, course, first)
     judged = _judged(network, section, cohort, images)
-    kept.write(job, trained, course, measures.figures(section.claims, cohort, judged))
+    figures = measures.figures(section.claims, cohort, judged)
+    kept.write(job, trained, course, figures)
+    parts = page.parts_of(cohort, judged, images[first:])
+    page.write(job, network, parts, trained=trained, course=course, figures=figures)
     return job.output
 
 
