@@ -3,6 +3,7 @@
 torch is loaded only by the commands that need it.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model by a recipe; write the model's folder, metrics.json and report.html."""
+    _want_training()
     from models.training import job as jobs  # noqa: PLC0415  # loads torch
     from models.training import report, tasks  # noqa: PLC0415
 
@@ -72,6 +74,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure models anew on held-out images: shipped ones, and published recipes trained here."""
+    _want_training()
     from models.training import comparison, tasks  # noqa: PLC0415  # loads torch
     from models.training.progress import ConsoleProgress  # noqa: PLC0415
     from models.training.published import table  # noqa: PLC0415
@@ -92,6 +95,12 @@ def evaluate(
         out.print(figures_table(title, measured.figures))
     if every:
         out.print(f"written: {results}", markup=False, soft_wrap=True)
+
+
+def _want_training() -> None:
+    """Raise SettingsError where the packages of training are not installed."""
+    if find_spec("lightning") is None:
+        raise SettingsError("training needs more packages: pip install 'dicom-node[training]'")
 
 
 def _work(given: Path | None) -> Path:
