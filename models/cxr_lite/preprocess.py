@@ -24,8 +24,9 @@ def _odd(pixels: float) -> int:
 def masked(film: Tensor, mask: Tensor, grown: float = _GROWN) -> Tensor:
     """Return films (n, 1, e, e) in which everything but the widened lungs is black."""
     wide = _odd(2 * grown * film.shape[-1])
-    if wide > 1:
-        mask = functional.max_pool2d(mask, wide, stride=1, padding=wide // 2)
+    if wide > 1:  # a square in two strokes: a quarter of the time
+        mask = functional.max_pool2d(mask, (1, wide), stride=1, padding=(0, wide // 2))
+        mask = functional.max_pool2d(mask, (wide, 1), stride=1, padding=(wide // 2, 0))
     soft = functional.avg_pool2d(mask, _SOFT, 1, _SOFT // 2, count_include_pad=False)
     return film * soft
 
