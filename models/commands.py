@@ -62,7 +62,7 @@ def train(
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913  # each is an option of the command
     name: Annotated[str | None, typer.Argument(help="One recipe.")] = None,
     data: Data = None,
     output: Output = None,
@@ -71,11 +71,15 @@ def evaluate(
         bool, typer.Option("--all", help="Every recipe with weights; writes the table of results.")
     ] = False,
     results: Annotated[Path, typer.Option(help="Where --all writes its table.")] = _RESULTS,
+    write: Annotated[
+        bool, typer.Option(help="Write the figures into the card of the shipped model.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure models anew on held-out images: shipped ones, and published recipes trained here."""
     _want_training()
     from models.training import comparison, tasks  # noqa: PLC0415  # loads torch
+    from models.training import job as jobs  # noqa: PLC0415
     from models.training.progress import ConsoleProgress  # noqa: PLC0415
     from models.training.published import table  # noqa: PLC0415
 
@@ -86,7 +90,12 @@ def evaluate(
         results.parent.mkdir(parents=True, exist_ok=True)
         results.write_text(table.render(found), encoding="utf-8")
     else:
-        found = (comparison.one(tasks.job_for(name, _data(data), _work(output))),)
+        job = tasks.job_for(name, _data(data), _work(output))
+        if write and not job.recipe.model:
+            raise SettingsError(f"recipe {name} makes no model that ships; leave --write out")
+        found = (comparison.one(job),)
+        if write:
+            jobs.note(job, found[0].figures)
     if as_json:
         print_json({m.recipe.name: [f.model_dump() for f in m.figures] for m in found})
         return

@@ -132,4 +132,10 @@ def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     known = card.load(folder)
     network = EfficientNetLite(len(known.labels))
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
-    return measure(job, gather(job), network, known.temperature, known.labels)
+    figures = measure(job, gather(job, _measured), network, known.temperature, known.labels)
+    return figures + elsewhere(job)
+
+
+def _measured(item: Item) -> bool:
+    """Whether `measure` looks at a film: the test split, and `core` for the controls."""
+    return item.split == "test" or item.set == "core"

@@ -91,7 +91,7 @@ def controls(network: Backbone, train: Labelled, test: Labelled) -> tuple[Figure
         Figure(
             name="Grad-CAM energy inside the lungs, mean",
             on=f"core test, most probable class; lungs fill {area:.2f} of the view",
-            value=round(float(inside.mean()), 4),
+            value=round(float(inside.mean()) if inside.size else 0.0, 4),
             n=len(inside),
         ),
     )

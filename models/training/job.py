@@ -203,6 +203,14 @@ def install(job: Job, folder: Path) -> None:
         shutil.copyfile(folder / name, target / name)
 
 
+def note(job: Job, figures: tuple[Figure, ...]) -> None:
+    """Replace the figures in the card of the shipped model; weights and points stay."""
+    where = registry.entry(job.recipe.model)
+    known = where.card()
+    outcome = Outcome(known.labels, dict(known.operating), figures, companions=known.parts)
+    cardfile.write(where.folder / card.FILE, known.weights, outcome)
+
+
 def halved(tensor: Tensor) -> Tensor:
     """Return a floating tensor at half precision: half the file, the same figures."""
     return tensor.half() if tensor.is_floating_point() else tensor

@@ -1,6 +1,6 @@
 """Every research film as the chest film model sees it: cut to its lungs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,8 +32,13 @@ class Films:
         return Films(items, self.views[mine])
 
 
-def gather(job: Job) -> Films:
-    """Return every film, cut to its lungs by the registered lung finder.
+def _any(item: Item) -> bool:
+    del item
+    return True
+
+
+def gather(job: Job, keep: Callable[[Item], bool] = _any) -> Films:
+    """Return every film that ``keep`` holds for, cut to its lungs by the registered lung finder.
 
     Kept beside the folders of all recipes, under a name that carries the finder's weights.
     """
@@ -44,7 +49,7 @@ def gather(job: Job) -> Films:
         view = fields.view(film, finder.find(film))
         return np.stack([view.pixels, view.mask])
 
-    items = manifest.films(job.data)
+    items = [item for item in manifest.films(job.data) if keep(item)]
     name = f"lungs-{where.card().weights.sha256[:8]}.npy"
     shape = (2, imaging.CANONICAL_EDGE, imaging.CANONICAL_EDGE)
     file = job.output.parent / "cache" / name
