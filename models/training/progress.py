@@ -1,12 +1,14 @@
 """What training says while it runs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
 T = TypeVar("T")
+_MANY: Final = 40
+"""Fewer items than these are soon done, or say something themselves."""
 
 
 class Progress(Protocol):
@@ -28,7 +30,7 @@ class ConsoleProgress:
         self._console = Console(stderr=True)
 
     def track(self, items: Sequence[T], what: str) -> Iterator[T]:
-        """Yield ``items`` behind a progress bar; in a log, say each tenth."""
+        """Yield ``items`` behind a progress bar; in a log, say each tenth of many."""
         if self._console.is_terminal:
             return iter(track(items, what, console=self._console, transient=True))
         return self._told(items, what)
@@ -37,9 +39,9 @@ class ConsoleProgress:
         tenth = max(1, len(items) // 10)
         for done, item in enumerate(items, start=1):
             yield item
-            if done % tenth == 0:
+            if done % tenth == 0 and len(items) >= _MANY:
                 self.say(f"{what}: {done} of {len(items)}")
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
