@@ -2,7 +2,7 @@
 
 The hash is taken over the rules, not over the file's bytes, and leaves out the section
 ``shadow``: a model that reports nothing must not make a new run of every study
-(docs/decisions/0006-shadow.md).
+(docs/decisions/0007-shadow.md).
 """
 
 import hashlib
