@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from dicom_node import log
 from dicom_node.domain import (
     ModelIdentity,
     ModelState,
@@ -50,6 +51,7 @@ def load(
             place = runtime.device_for(device)
             models[kind] = runtime.opened_classifier(known, kind, name, place)
         except ModelError as exc:
+            log.get().warning("shadow.refused", model=name, error=str(exc))
             published.append(catalogue.unfit(kind, _identity(known, name), str(exc)))
         else:
             published.append(runtime.verified(kind, models[kind], ModelState.SHADOW, place))
