@@ -237,6 +237,10 @@ def test_run_writes_weights_and_figures_that_can_be_measured_again(
     page = table.render([again, comparison.Measured(recipe.load("covid-ct-slices"))])
     assert "plain CNN; 2 of 4 epochs | accuracy, test | 0.60 |" in page
     assert "| covid-ct-slices | not trained here |" in page
+    slower = tiny.recipe.fitting.model_copy(update={"learning_rate": 1e-9})
+    changed = tiny.recipe.model_copy(update={"fit": slower})
+    page = table.render([comparison.Measured(changed, found, again.trained)])
+    assert "2 of 4 epochs; the recipe has changed since |" in page
 
     (folder / kept.WEIGHTS).write_bytes(b"")
     with pytest.raises(WeightsMismatch):

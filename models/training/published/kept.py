@@ -13,6 +13,7 @@ from models.training.job import Job
 from models.training.loop import Course
 from models.training.published.networks import PublishedNetwork, empty
 from models.training.published.section import BackboneName
+from models.training.recipe import Recipe
 
 METRICS: Final = "metrics.json"
 WEIGHTS: Final = "weights.safetensors"
@@ -23,12 +24,22 @@ class Trained(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    digest: str
+    recipe: Recipe
     backbone: BackboneName
     weights: Weights
     passes: float
     ended: str
     minutes: float
+
+    def of(self, recipe: Recipe) -> bool:
+        """Return whether ``recipe`` would train in the same way; its words may differ."""
+        mine, theirs = self.recipe, recipe
+        same = (mine.seed, mine.fitting, mine.pretrained) == (
+            theirs.seed,
+            theirs.fitting,
+            theirs.pretrained,
+        )
+        return same and mine.publication.wordless == theirs.publication.wordless
 
 
 def save(job: Job, network: PublishedNetwork, course: Course, images: int) -> Trained:
@@ -37,7 +48,7 @@ def save(job: Job, network: PublishedNetwork, course: Course, images: int) -> Tr
     digest = weights.write(job.output / WEIGHTS, dict(network.state_dict()))
     seen = len(course.history) * (job.recipe.fitting.images_per_epoch or images)
     return Trained(
-        digest=job.recipe.digest,
+        recipe=job.recipe,
         backbone=network.name,
         weights=Weights(file=WEIGHTS, sha256=digest),
         passes=round(seen / images, 2),
@@ -49,8 +60,7 @@ def save(job: Job, network: PublishedNetwork, course: Course, images: int) -> Tr
 def write(job: Job, trained: Trained, course: Course, figures: tuple[Figure, ...]) -> None:
     """Write metrics.json."""
     told = {
-        "recipe": job.recipe.model_dump(mode="json"),
-        **trained.model_dump(),
+        **trained.model_dump(mode="json"),
         "figures": [figure.model_dump() for figure in figures],
         "history": [asdict(epoch) for epoch in course.history],
     }

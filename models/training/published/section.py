@@ -1,6 +1,6 @@
 """What a published recipe says of itself, beyond what every recipe says."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,3 +81,9 @@ class Published(_Section):
     claims: tuple[Claim, ...] = Field(min_length=1)
     rival: Rival | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def wordless(self) -> Self:
+        """Return what training depends on, without what is only told about it."""
+        words = {"title": "", "source": "", "claims": (), "rival": None, "notes": ()}
+        return self.model_copy(update=words)

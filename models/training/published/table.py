@@ -64,7 +64,9 @@ def _network(measured: Measured, section: Published) -> str:
         return "not trained here"
     ran, asked = measured.trained.backbone, section.backbone
     instead = "" if ran == asked else f" in place of {NETWORKS[asked]}"
-    return f"{NETWORKS[ran]}{instead}; {measured.trained.passes:g} of {section.passes} epochs"
+    changed = "" if measured.trained.of(measured.recipe) else "; the recipe has changed since"
+    passes = f"{measured.trained.passes:g} of {section.passes} epochs"
+    return f"{NETWORKS[ran]}{instead}; {passes}{changed}"
 
 
 def _published(measured: Measured, found: Sequence[Measured]) -> Iterator[Line]:
