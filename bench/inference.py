@@ -91,7 +91,7 @@ def whole_path() -> dict[str, Run]:
     big = replace(film, pixels=np.ascontiguousarray(large))
     series = golden.series()
     gates = cast("Gates", registry.open_model(registry.entry("gate"), "cpu"))
-    cxr = cast("Classifier", registry.open_model(registry.entry("cxr-mobilenet"), "cpu"))
+    cxr = cast("Classifier", registry.open_model(registry.entry("cxr-lite"), "cpu"))
     ct = cast("Classifier", registry.open_model(registry.entry("ct-mobilenet"), "cpu"))
 
     def gate(sample: Sample) -> Run:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from dicom_node.errors import ModelNotFound
+from dicom_node.errors import ModelError, ModelNotFound, WeightsMismatch
 from models import card
 from models.card import ModelCard
 
@@ -39,7 +39,8 @@ class Entry:
 
 
 MODELS: Final[Mapping[str, Entry]] = {
-    "cxr-mobilenet": Entry(_HERE / "cxr_mobilenet", "models.cxr_mobilenet.model"),
+    "cxr-lite": Entry(_HERE / "cxr_lite", "models.cxr_lite.model"),
+    "cxr-lungs": Entry(_HERE / "cxr_lungs", "models.cxr_lungs.model"),
     "ct-mobilenet": Entry(_HERE / "ct_mobilenet", "models.ct_mobilenet.model"),
     "gate": Entry(_HERE / "gate", "models.gate.model"),
 }
@@ -59,3 +60,22 @@ def open_model(where: Entry, device: str) -> "Served":
     """
     loader = cast("Loader", importlib.import_module(where.module).load)
     return loader(where.folder, where.card(), device)
+
+
+def open_part(whole: ModelCard, name: str, device: str) -> "Served":
+    """Load the model ``name`` that another's card counts among its parts.
+
+    Raises ModelError where the card does not, WeightsMismatch where the registered weights are
+    not the ones that it names: a model trained behind another lung finder must not be served.
+    """
+    wanted = {part.name: part.sha256 for part in whole.parts}
+    if name not in wanted:
+        raise ModelError(f"the card of {whole.name} does not name {name} among its parts")
+    where = entry(name)
+    found = where.card().weights.sha256
+    if found != wanted[name]:
+        raise WeightsMismatch(
+            f"{whole.name} was trained with {name} {wanted[name][:12]}, registered is "
+            f"{found[:12]}; restore those weights or train {whole.name} anew"
+        )
+    return open_model(where, device)

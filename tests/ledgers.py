@@ -29,8 +29,8 @@ from dicom_node.domain import (
 from dicom_node.ledger import Ledger
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
-MODEL = ModelIdentity("cxr-mobilenet", "1.0.0", "ab" * 32)
-OTHER_MODEL = ModelIdentity("cxr-mobilenet", "2.0.0", "cd" * 32)
+MODEL = ModelIdentity("cxr-lite", "1.0.0", "ab" * 32)
+OTHER_MODEL = ModelIdentity("cxr-lite", "2.0.0", "cd" * 32)
 PATIENT_NAME = "SECRET^PATIENT"
 PATIENT_ID = "SECRET-ID"
 _SR = "1.2.840.10008.5.1.4.1.1.88.34"

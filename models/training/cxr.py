@@ -16,7 +16,7 @@ from models.card import Figure, Label
 from models.cxr_lite import preprocess
 from models.cxr_lite.model import LUNGS
 from models.graph import softmax
-from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, scores
+from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, head, scores
 from models.training import job as jobs
 from models.training.job import Job, Outcome
 from models.training.loop import Fitted, Plan, fit, logits
@@ -41,9 +41,23 @@ def run(job: Job) -> Path:
     """Train, calibrate on val, measure on test; return the folder of the finished model."""
     films = gather(job)
     jobs.seed(job)
-    network = backbone.pretrained_lite(len(LABELS), job.recipe.fitting.dropout)
-    fitted = fit(network.to(job.device), _plan(job, films), job.progress)
+    network, plan = _begun(job).to(job.device), _plan(job, films)
+    fitted = fit(network, plan, job.progress)
+    strength = job.recipe.fitting.head_strength
+    if strength > 0:
+        head.refit(fitted.network, plan.train, preprocess.prepare, strength, job.progress)
     return finish(job, films, fitted)
+
+
+def _begun(job: Job) -> EfficientNetLite:
+    """Return the network that training begins with: ImageNet's, or that of another recipe."""
+    dropout = job.recipe.fitting.dropout
+    if not job.recipe.start:
+        return backbone.pretrained_lite(len(LABELS), dropout)
+    folder = jobs.begun(job)
+    known, network = card.load(folder), EfficientNetLite(len(LABELS), dropout)
+    weights.fill(network, weights.read(folder, known.weights), known.weights.file)
+    return network
 
 
 def finish(job: Job, films: Films, fitted: Fitted) -> Path:

@@ -203,6 +203,20 @@ def install(job: Job, folder: Path) -> None:
         shutil.copyfile(folder / name, target / name)
 
 
+def begun(job: Job) -> Path:
+    """Return the folder of the model that the recipe starts from, trained beside it.
+
+    Raises SettingsError where it was not trained yet.
+    """
+    folder = job.output.parent / job.recipe.start / "model"
+    if not (folder / card.FILE).is_file():
+        raise SettingsError(
+            f"recipe {job.recipe.name} starts from {job.recipe.start}, which is not in "
+            f"{folder.parent}; run `dicom-node models train {job.recipe.start}` first"
+        )
+    return folder
+
+
 def note(job: Job, figures: tuple[Figure, ...]) -> None:
     """Replace the figures in the card of the shipped model; weights and points stay."""
     where = registry.entry(job.recipe.model)

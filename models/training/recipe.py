@@ -44,7 +44,8 @@ class Fit(_Section):
     ``images_per_epoch``: drawn by the cells' shares; without it each image comes once.
     ``mixup``: parameter of the Beta distribution (Zhang et al. 2018, arXiv:1710.09412), 0 for
     none. ``select``: which epoch's weights are kept. ``decay``: of the schedule
-    1 / (1 + decay * step). ``time_limit_min``: no epoch begins after it.
+    1 / (1 + decay * step). ``time_limit_min``: no epoch begins after it. ``head_strength``: inverse
+    regularisation with which the head is fitted anew at the end, 0 for not at all.
     """
 
     epochs: int = Field(ge=1)
@@ -66,6 +67,7 @@ class Fit(_Section):
     decay: float = Field(default=0.0, ge=0)
     select: Literal["best", "last"] = "best"
     time_limit_min: float | None = Field(default=None, gt=0)
+    head_strength: float = Field(default=0.0, ge=0)
 
 
 class Augment(_Section):
@@ -104,6 +106,7 @@ class Gate(_Section):
 class Recipe(_Section):
     """A whole recipe.
 
+    ``start``: another recipe, whose trained model is what training begins with.
     ``exclude_sources``: parts of source names, or whole set names, that training and validation
     do not see.
     """
@@ -113,6 +116,7 @@ class Recipe(_Section):
     task: Literal["cxr", "lungs", "ct", "gate", "published"]
     seed: int
     pretrained: str = ""
+    start: str = ""
     fit: Fit | None = None
     augment: Augment | None = None
     gate: Gate | None = None

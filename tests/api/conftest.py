@@ -64,6 +64,6 @@ def serving(ledger: Ledger, clock: Clock) -> None:
 
 def served(kind: StudyKind, clock: Clock) -> ServedModel:
     """Return a model that a worker published ten seconds ago."""
-    identity = ModelIdentity(f"{kind.value.lower()}-mobilenet", "1", "ab" * 32)
+    identity = ModelIdentity(f"{kind.value.lower()}-lite", "1", "ab" * 32)
     seen_at = clock() - timedelta(seconds=10)
     return ServedModel(kind, identity, '{"limits": ["adults"]}', True, "", "cpu", seen_at)

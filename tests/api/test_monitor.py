@@ -81,7 +81,7 @@ def publish_beside(ledger: Ledger, *models: ServedModel) -> None:
 def test_shadow_that_reads_is_a_part(shadowed: AsgiClient, ledger: Ledger, clock: Clock) -> None:
     publish_beside(ledger, shadow(clock))
     assert parts(shadowed)["shadow"] == (True, "reads ours (cpu)")
-    assert parts(shadowed)["worker"] == (True, "serves ct-mobilenet (cpu), cxr-mobilenet (cpu)")
+    assert parts(shadowed)["worker"] == (True, "serves ct-lite (cpu), cxr-lite (cpu)")
 
 
 @pytest.mark.usefixtures("serving")
@@ -112,8 +112,8 @@ def test_models_tell_served_shadow_and_registered(
     models = client.get("/ai/models").json()["models"]
     told = [(model["kind"], model["name"], model["state"]) for model in models]
     assert told == [
-        ("CT", "ct-mobilenet", "served"),
-        ("CXR", "cxr-mobilenet", "served"),
+        ("CT", "ct-lite", "served"),
+        ("CXR", "cxr-lite", "served"),
         ("CXR", "ours", "shadow"),
         ("CXR", "a", "registered"),
     ]
@@ -157,7 +157,7 @@ def test_home_that_is_gone_is_told(services: Services) -> None:
 def test_models_show_their_cards(client: AsgiClient) -> None:
     models = client.get("/ai/models").json()["models"]
     assert [model["kind"] for model in models] == ["CT", "CXR"]
-    assert models[1]["name"] == "cxr-mobilenet"
+    assert models[1]["name"] == "cxr-lite"
     assert models[1]["card"] == {"limits": ["adults"]}
 
 
@@ -186,5 +186,5 @@ def test_metrics_are_what_the_ledger_counts(
     assert samples["dicom_node_turnaround_seconds_bucket", "5.0"] == 1
     assert samples["dicom_node_turnaround_seconds_bucket", "+Inf"] == 1
     assert samples[("dicom_node_turnaround_seconds_sum",)] == 4
-    assert samples["dicom_node_model_info", "CXR", "cxr-mobilenet", "1", "ab" * 32] == 1
+    assert samples["dicom_node_model_info", "CXR", "cxr-lite", "1", "ab" * 32] == 1
     assert samples["dicom_node_model_ready", "CT"] == 1

@@ -11,8 +11,9 @@ from dicom_node import codes
 from dicom_node.domain import Presence, StudyKind
 from dicom_node.errors import ModelError, ModelNotFound
 from models import card, registry
-from models.card import FILE, Figure, Label, Weights
+from models.card import FILE, Figure, Label, Part, Weights
 from models.training import cardfile
+from models.training.job import Outcome
 from tests.model_inputs import copied, replace_in
 
 points = st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted)
@@ -35,7 +36,7 @@ def test_shipped_cards_are_complete(name: str) -> None:
 
 
 def test_cxr_card_names_the_contract_labels_in_order() -> None:
-    labels = [label.label for label in registry.entry("cxr-mobilenet").card().labels]
+    labels = [label.label for label in registry.entry("cxr-lite").card().labels]
 
     assert labels == list(codes.FINDINGS)
 
@@ -75,11 +76,11 @@ def test_label_without_code_is_refused() -> None:
         ('role = "classifier"', 'role = "oracle"', "role"),
         ('kinds = ["CXR"]', "kinds = []", "kinds"),
         ("sha256 = ", 'colour = "red"\nsha256 = ', "colour"),
-        ("edge = 224", "edge = 0", "edge"),
+        ("edge = 192", "edge = 0", "edge"),
     ],
 )
 def test_load_wrong_card_lists_the_fault(tmp_path: Path, old: str, new: str, fault: str) -> None:
-    copy = copied(registry.entry("cxr-mobilenet"), tmp_path / "model")
+    copy = copied(registry.entry("cxr-lite"), tmp_path / "model")
     replace_in(copy.folder / FILE, old, new)
 
     with pytest.raises(ModelError, match=fault):
@@ -92,7 +93,7 @@ def test_load_without_card_is_refused(tmp_path: Path) -> None:
 
 
 def test_entry_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ModelNotFound, match="cxr-mobilenet"):
+    with pytest.raises(ModelNotFound, match="cxr-lite"):
         registry.entry("chexnet")
 
 
@@ -102,10 +103,17 @@ def test_written_part_reads_back(tmp_path: Path) -> None:
     figures = (Figure(name='a "b" ü', on="x\\y", value=0.5, n=3, low=0.1, high=0.9),)
     weights = Weights(file="weights.safetensors", sha256="0" * 64)
 
-    cardfile.write(copy.folder / FILE, weights, labels, figures, {"temperature": 1.25})
+    parts = (Part(name="cxr-lungs", sha256="1" * 64),)
+
+    cardfile.write(
+        copy.folder / FILE,
+        weights,
+        Outcome(labels, {"temperature": 1.25}, figures, companions=parts),
+    )
 
     read = copy.card()
     assert (read.labels, read.figures, read.weights) == (labels, figures, weights)
+    assert read.parts == parts
     assert read.temperature == 1.25
     assert read.kinds == (StudyKind.CT,)
 
@@ -115,4 +123,4 @@ def test_write_into_a_card_without_marker_is_refused(tmp_path: Path) -> None:
     file.write_text('name = "x"\n')
 
     with pytest.raises(ModelError, match="lacks the line"):
-        cardfile.write(file, Weights(file="w", sha256="0" * 64), (), (), {})
+        cardfile.write(file, Weights(file="w", sha256="0" * 64), Outcome((), {}, ()))

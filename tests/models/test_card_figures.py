@@ -26,7 +26,7 @@ def _figure(model: str, name: str, on: str) -> Figure:
 
 
 def test_balanced_accuracy_in_core_test_is_the_cards(data_dir: Path) -> None:
-    served = registry.open_model(registry.entry("cxr-mobilenet"), "cpu")
+    served = registry.open_model(registry.entry("cxr-lite"), "cpu")
     labels = list(labels_of(served.card))
     right: dict[str, list[bool]] = {label: [] for label in labels}
     with (data_dir / "cxr" / "manifest.csv").open(newline="", encoding="utf-8") as stream:
@@ -42,7 +42,7 @@ def test_balanced_accuracy_in_core_test_is_the_cards(data_dir: Path) -> None:
 
     measured = float(np.mean([np.mean(hits) for hits in right.values()]))
 
-    expected = _figure("cxr-mobilenet", "balanced accuracy, four classes", "core test")
+    expected = _figure("cxr-lite", "balanced accuracy, four classes", "core test")
     assert sum(map(len, right.values())) == expected.n
     assert measured == pytest.approx(expected.value, abs=0.03)
 

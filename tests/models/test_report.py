@@ -105,7 +105,7 @@ def test_write_any_run_gives_a_sound_page(
             for label in points
         ),
         errors=(WorstError(HOSTILE, "core test", "normal", "covid19", 0.99, film, film[:2, :2]),),
-        settings=report.settings(recipe.load("cxr-mobilenet")),
+        settings=report.settings(recipe.load("cxr-lite")),
     )
 
     report.write(file, told)
@@ -166,7 +166,7 @@ def test_part_of_no_items_is_empty(tmp_path: Path) -> None:
 
 
 def test_settings_of_a_recipe_hold_every_section_and_cell() -> None:
-    read = recipe.load("cxr-mobilenet")
+    read = recipe.load("cxr-lite")
     found = {one.name: one.value for one in report.settings(read)}
 
     assert found["fit.epochs"] == str(read.fitting.epochs)

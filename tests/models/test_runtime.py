@@ -42,7 +42,7 @@ def test_gate_then_classifier_read_the_golden_inputs(warm: ModelRuntime) -> None
 
 
 def test_classifier_that_is_not_served_is_not_found() -> None:
-    films_only = runtime.load("cpu", {StudyKind.CXR: "cxr-mobilenet"})
+    films_only = runtime.load("cpu", {StudyKind.CXR: "cxr-lite"})
 
     with pytest.raises(ModelNotFound, match="no model is served for CT"):
         films_only.classifier(StudyKind.CT)
@@ -53,7 +53,7 @@ def test_classifier_that_is_not_served_is_not_found() -> None:
     [
         (StudyKind.CXR, "chexnet"),
         (StudyKind.CXR, "ct-mobilenet"),
-        (StudyKind.CT, "cxr-mobilenet"),
+        (StudyKind.CT, "cxr-lite"),
         (StudyKind.CXR, "gate"),
     ],
 )
@@ -117,7 +117,7 @@ def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
 
 
 def test_card_identity_is_what_the_run_identity_hashes() -> None:
-    card = registry.entry("cxr-mobilenet").card()
+    card = registry.entry("cxr-lite").card()
 
     other = replace(card.identity, weights_sha256="0" * 64)
 

@@ -15,13 +15,14 @@ from PIL import Image
 
 from dicom_node.errors import ModelNotFound, SettingsError
 from models import backbone, card, registry, served
-from models.backbone import MobileNet
+from models.backbone import EfficientNetLite, MobileNet
 from models.card import Figure
 from models.graph import channels_last, folded
 from models.registry import Entry
-from models.training import augment, calibrate, cxr, job, metrics, recipe, scores, tasks
+from models.training import augment, calibrate, job, metrics, recipe, scores, tasks
 from models.training.job import Job
 from models.training.manifest import Item
+from models.training.read import LABELS
 from models.training.scores import Part
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def test_load_wrong_recipe_lists_the_fault(tmp_path: Path, text: str, fault: str
 
 
 def test_load_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="cxr-mobilenet"):
+    with pytest.raises(SettingsError, match="cxr-lite"):
         recipe.load("vgg16")
 
 
@@ -77,7 +78,7 @@ def _images(count: int) -> torch.Tensor:
 
 
 def test_augment_keeps_range_and_shape_and_follows_the_seed() -> None:
-    how = recipe.load("cxr-mobilenet").augmentation
+    how = recipe.load("ct-mobilenet").augmentation
 
     first, again, other = (
         augment.augment(_images(6), 40, how, torch.Generator().manual_seed(seed))
@@ -103,9 +104,10 @@ def test_restored_statistics_do_not_change_what_the_network_computes() -> None:
         torch.testing.assert_close(network.eval().maps(images), before, rtol=1e-3, atol=1e-5)
 
 
-def test_folded_network_computes_the_same() -> None:
+@pytest.mark.parametrize("kind", [MobileNet, EfficientNetLite])
+def test_folded_network_computes_the_same(kind: type[MobileNet] | type[EfficientNetLite]) -> None:
     torch.manual_seed(2)
-    network = MobileNet(2).eval()
+    network = kind(2).eval()
     images = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         expected = network(images)[0]
@@ -197,29 +199,24 @@ def _data_folder(root: Path) -> Path:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
-    torch.manual_seed(0)
-    state = {f"features.{k}": v for k, v in MobileNet(1).features.state_dict().items()}
-    (root / "weights").mkdir()
-    torch.save(state, root / "weights" / "tiny.pth")
     return folder
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Job:
-    text = (recipe.FOLDER / "cxr-mobilenet.toml").read_text()
+    text = (recipe.FOLDER / "cxr-lite.toml").read_text()
     head, _, _ = text.partition("# Every class")
     cells = "".join(
         f'\n[[cells]]\nlabel = "{label}"\nsets = ["core", "kermany224", "nih256"]\nshare = 0.25\n'
-        for label in cxr.LABELS
+        for label in LABELS
     )
     lines = [
         line
         for line in head.splitlines()
-        if not line.startswith(("pretrained", "epochs", "images_per_epoch", "batch"))
+        if not line.startswith(("epochs", "images_per_epoch", "batch"))
     ]
     at = lines.index("[fit]")
-    lines[at:at] = ['pretrained = "tiny.pth"']
-    lines[at + 2 : at + 2] = ["epochs = 2", "images_per_epoch = 8", "batch = 4"]
+    lines[at + 1 : at + 1] = ["epochs = 2", "images_per_epoch = 8", "batch = 4"]
     file = tmp_path / "tiny.toml"
     file.write_text("\n".join(lines) + cells)
     return Job(recipe.load(str(file)), _data_folder(tmp_path), tmp_path / "out", Silence())
@@ -233,7 +230,7 @@ def test_run_trains_a_model_that_verifies_and_installs(
 
     folder = tasks.of(tiny).run(tiny)
 
-    entry = Entry(folder, registry.entry("cxr-mobilenet").module)
+    entry = Entry(folder, registry.entry("cxr-lite").module)
     served.verify(registry.open_model(entry, "cpu"), folder)
     written = json.loads((tiny.output / "metrics.json").read_text())
     assert written["weights_sha256"] == card.load(folder).weights.sha256
@@ -244,7 +241,7 @@ def test_run_trains_a_model_that_verifies_and_installs(
 
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    monkeypatch.setattr(registry, "MODELS", {"cxr-mobilenet": Entry(shipped, entry.module)})
+    monkeypatch.setattr(registry, "MODELS", {"cxr-lite": Entry(shipped, entry.module)})
     job.install(tiny, folder)
     assert card.load(shipped).identity == card.load(folder).identity
 
@@ -253,7 +250,7 @@ def test_part_without_images_is_refused(tiny: Job) -> None:
     nothing: list[Item] = []
 
     with pytest.raises(SettingsError, match="no images of split train"):
-        job.part(tiny, nothing, np.zeros((0, 2, 2), dtype=np.uint8), cxr.LABELS, "train")
+        job.part(tiny, nothing, np.zeros((0, 2, 2), dtype=np.uint8), LABELS, "train")
 
 
 def test_figure_without_interval_reads_as_such() -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training import cxr, recipe, scores
+from models.training import recipe, scores
 from models.training.job import Job
 from models.training.job import part as part_of
 from models.training.manifest import Item
+from models.training.read import LABELS
 from models.training.scores import Part
 
 T = TypeVar("T")
@@ -80,12 +81,8 @@ def test_part_marks_what_a_label_may_mean_and_leaves_sources_out(tmp_path: Path)
     images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1)
 
     def seen(*held_out: str) -> Part:
-        wanted = (
-            recipe.load("cxr-mobilenet").model_copy(update={"cells": cells}).holding_out(held_out)
-        )
-        return part_of(
-            Job(wanted, tmp_path, tmp_path, Silence()), items, images, cxr.LABELS, "train"
-        )
+        wanted = recipe.load("cxr-lite").model_copy(update={"cells": cells}).holding_out(held_out)
+        return part_of(Job(wanted, tmp_path, tmp_path, Silence()), items, images, LABELS, "train")
 
     assert seen().images.ravel().tolist() == [0, 1, 2]
     assert seen().targets.tolist() == [3, 3, -1]
@@ -95,10 +92,10 @@ def test_part_marks_what_a_label_may_mean_and_leaves_sources_out(tmp_path: Path)
 
 
 def test_recipe_that_holds_a_source_out_is_another_recipe() -> None:
-    whole = recipe.load("cxr-mobilenet")
+    whole = recipe.load("cxr-lite")
 
     held = whole.holding_out(("COVID-19 Radiography Database", "nih256"))
 
     assert whole.holding_out(()) is whole
-    assert held.name == "cxr-mobilenet-without-covid-19-radiography-database-nih256"
+    assert held.name == "cxr-lite-without-covid-19-radiography-database-nih256"
     assert held.digest != whole.digest
