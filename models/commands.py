@@ -14,7 +14,9 @@ from dicom_node.errors import SettingsError
 from models.printing import AsJson, figures_table, out, print_json
 from models.registry_commands import list_models, show, verify
 
-app = typer.Typer(no_args_is_help=True, help="List, show, verify, train and evaluate the models.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, verify, compare, train and evaluate the models."
+)
 Data = Annotated[Path | None, typer.Option("--data", help="Research images; default NODE_DATA.")]
 Output = Annotated[
     Path | None, typer.Option("--output", help="Work folder; default NODE_HOME/training.")
