@@ -1,5 +1,6 @@
 """The CT gate: an axial chest of plausible size with enough slices that show lung."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -8,6 +9,7 @@ from dicom_node.domain import RefusalCode, Sample, StudyKind
 from dicom_node.errors import StudyRefused
 from models import lungs
 from models.ct_mobilenet.series import LEAST_SHARE
+from models.gate.claims import contradicted
 from models.lungs import Lungs
 
 LEAST_LUNG_SLICES: Final = 5
@@ -17,9 +19,13 @@ LEAST_WIDTH_CM: Final = 19.0
 MOST_WIDTH_CM: Final = 42.0
 """Width of both lungs together: adults 20 to 38 cm, children below."""
 LEAST_BODY_CM2: Final = 250.0
-_AIR_HU: Final = -800.0
 _TISSUE_HU: Final = (-200.0, 300.0)
 _LEAST_TISSUE: Final = 0.05
+_LEAST_AIR: Final = 0.02
+"""Lungs and the air around a body; without the rescale intercept air is not below -600."""
+_LUNG_AIR_HU: Final = -600.0
+_MOST_CUT: Final = 0.25
+"""An axial slice shows the whole body from front to back: its upper and lower border are air."""
 
 
 def _refuse(code: RefusalCode, reason: str) -> StudyRefused:
@@ -36,17 +42,35 @@ class CtGate:
         self._hounsfield(sample)
         found = lungs.find(sample)
         self._chest(found)
+        self._axial(sample)
         self._size(found)
-        return sample
+        notes = contradicted(sample.hints, "a chest CT")
+        return replace(sample, notes=sample.notes + notes) if notes else sample
 
     def _hounsfield(self, sample: Sample) -> None:
         """Refuse numbers that cannot be Hounsfield units of a person: no tissue, or no range."""
         probe = sample.pixels[:, ::8, ::8]
         tissue = float(((probe > _TISSUE_HU[0]) & (probe < _TISSUE_HU[1])).mean())
-        if float(np.ptp(probe)) < -_AIR_HU / 2 or tissue < _LEAST_TISSUE:
+        air = float((probe < _LUNG_AIR_HU).mean())
+        if min(tissue - _LEAST_TISSUE, air - _LEAST_AIR) < 0:
             raise _refuse(
                 RefusalCode.OUT_OF_DISTRIBUTION,
                 "The values of this series are not those of a body in Hounsfield units.",
+            )
+
+    def _axial(self, sample: Sample) -> None:
+        """Refuse coronal and sagittal slices, whatever the header says of their orientation."""
+        count, rows, _ = sample.pixels.shape
+        middle = sample.pixels[count // 4 : count - count // 4, :, ::4] > lungs.BODY_HU
+        inset = rows // 50
+        cut = min(
+            float(np.median(middle[:, row].mean(axis=1))) for row in (inset, rows - 1 - inset)
+        )
+        if cut > _MOST_CUT:
+            raise _refuse(
+                RefusalCode.NOT_AXIAL,
+                "The body runs through the upper and the lower border of the images, as on "
+                "coronal and sagittal ones; axial slices of the whole body are needed.",
             )
 
     def _chest(self, found: Lungs) -> None:

@@ -1,5 +1,6 @@
 """The film gate: a human chest, frontal, upright, the right way round in grey, and ordinary."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +10,7 @@ from dicom_node.domain import RefusalCode, Sample, StudyKind
 from dicom_node.errors import StudyRefused
 from models import imaging
 from models.card import ModelCard
+from models.gate.claims import contradicted
 from models.gate.features import Look
 from models.graph import Graph, softmax
 from models.imaging import Float
@@ -51,6 +53,12 @@ class Impression:
         return self.p[Look.FRONTAL]
 
 
+def impressions(logits: Float, distance: Float) -> Iterator[Impression]:
+    """Yield the impression of each row of logits (n, 5) and distances (n, 1)."""
+    for row, far in zip(softmax(logits, 1.0), distance, strict=True):
+        yield Impression(tuple(map(float, row)), float(far[0]))
+
+
 def refuse(code: RefusalCode) -> StudyRefused:
     """Return the refusal with its sentence."""
     return StudyRefused(code.value, _SENTENCES[code])
@@ -67,46 +75,67 @@ def network_inputs(pixels: Float) -> Float:
     return np.stack([imaging.resize(one, imaging.EDGE, imaging.EDGE) for one in pair])
 
 
+def is_blank(pixels: Float) -> bool:
+    """Whether an image shows next to nothing."""
+    low, high = np.percentile(pixels[::_PROBE, ::_PROBE], (1.0, 99.0))
+    return bool(high - low < _LEAST_SPREAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What passes: at least this probability of a frontal film, at most this distance."""
+
+    least_frontal: float
+    most_distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate makes of a film: a refusal or none, and whether its greys are inverted."""
+
+    code: RefusalCode | None
+    is_inverted: bool = False
+
+
+def verdict(as_it_is: Impression, inverted: Impression, limits: Limits) -> Verdict:
+    """Judge the polarity in which a film looks more like a frontal chest film."""
+    turned_round = inverted.frontal > max(as_it_is.frontal, limits.least_frontal)
+    return Verdict(_fault(inverted if turned_round else as_it_is, limits), turned_round)
+
+
+def _fault(impression: Impression, limits: Limits) -> RefusalCode | None:
+    likeliest = Look(int(np.argmax(impression.p)))
+    if likeliest is not Look.FRONTAL or impression.frontal < limits.least_frontal:
+        return _CODES[likeliest]
+    if impression.distance > limits.most_distance:
+        return RefusalCode.OUT_OF_DISTRIBUTION
+    return None
+
+
 class CxrGate:
-    """Decides from the pixels; header claims in ``Sample.hints`` are not even looked at."""
+    """Decides from the pixels; claims of the header that they contradict are noted."""
 
     def __init__(self, card: ModelCard, graph: Graph) -> None:
         self._graph = graph
-        self._least_frontal = card.operating["least_frontal"]
-        self._most_distance = card.operating["most_distance"]
+        self._limits = Limits(card.operating["least_frontal"], card.operating["most_distance"])
 
     def look(self, pixels: Float) -> tuple[Impression, Impression]:
         """Return the impressions of a film as it is and with its grey scale inverted."""
         logits, distance = self._graph(network_inputs(pixels))
-        p = softmax(logits, 1.0)
-        first, second = (
-            Impression(tuple(map(float, row)), float(far[0]))
-            for row, far in zip(p, distance, strict=True)
-        )
+        first, second = impressions(logits, distance)
         return first, second
 
     def check(self, sample: Sample) -> Sample:
         """Return the film to read; raises StudyRefused."""
         if sample.kind is not StudyKind.CXR:
             raise refuse(RefusalCode.NOT_CHEST)
-        low, high = np.percentile(sample.pixels[::_PROBE, ::_PROBE], (1.0, 99.0))
-        if high - low < _LEAST_SPREAD:
+        if is_blank(sample.pixels):
             raise refuse(RefusalCode.BLANK_IMAGE)
-        upright, inverted = self.look(sample.pixels)
-        if inverted.frontal > max(upright.frontal, self._least_frontal):
-            self._judge(inverted)
-            return replace(
-                sample,
-                pixels=(1.0 - sample.pixels).astype(np.float32),
-                notes=(*sample.notes, INVERTED_NOTE),
-            )
-        self._judge(upright)
-        return sample
-
-    def _judge(self, impression: Impression) -> None:
-        """Raise StudyRefused where an impression is not that of an ordinary frontal film."""
-        likeliest = Look(int(np.argmax(impression.p)))
-        if likeliest is not Look.FRONTAL or impression.frontal < self._least_frontal:
-            raise refuse(_CODES[likeliest])
-        if impression.distance > self._most_distance:
-            raise refuse(RefusalCode.OUT_OF_DISTRIBUTION)
+        found = verdict(*self.look(sample.pixels), self._limits)
+        if found.code is not None:
+            raise refuse(found.code)
+        notes = sample.notes + contradicted(sample.hints, "a frontal chest film")
+        if found.is_inverted:
+            pixels = (1.0 - sample.pixels).astype(np.float32)
+            return replace(sample, pixels=pixels, notes=(*notes, INVERTED_NOTE))
+        return sample if notes == sample.notes else replace(sample, notes=notes)

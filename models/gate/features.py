@@ -1,5 +1,7 @@
-"""What the film gate sees: ImageNet features on a 2 x 2 grid, a linear head, and a distance."""
+"""What the film gate sees: ImageNet features on a grid, a linear head, and a distance."""
 
+import math
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -9,9 +11,8 @@ from torch.nn import functional
 
 from models.backbone import CHANNELS, MobileNet
 
-GRID: Final = 2
+GRID: Final = 3
 """Pooling on a grid keeps what plain mean pooling loses: what is up, and what is left."""
-RAW: Final = CHANNELS * GRID * GRID
 
 
 class Look(IntEnum):
@@ -31,23 +32,35 @@ class GateNetwork(nn.Module):
     Mahalanobis' from the frontal films of training (Lee et al. 2018, arXiv:1807.03888).
     """
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, grid: int = GRID) -> None:
         super().__init__()
+        self.grid = grid
+        raw = CHANNELS * grid * grid
         self.features = MobileNet(1).features
-        self.mean = nn.Buffer(torch.zeros(RAW))
-        self.components = nn.Buffer(torch.zeros(rank, RAW))
+        self.mean = nn.Buffer(torch.zeros(raw))
+        self.components = nn.Buffer(torch.zeros(rank, raw))
         self.head = nn.Linear(rank, len(Look))
         self.centre = nn.Buffer(torch.zeros(rank))
         self.precision = nn.Buffer(torch.zeros(rank, rank))
 
     def raw(self, images: Tensor) -> Tensor:
-        """Return grid features (n, 5120)."""
+        """Return grid features (n, 1280 * grid * grid)."""
         maps = self.features((images * 2.0 - 1.0).expand(-1, 3, -1, -1))
-        return functional.adaptive_avg_pool2d(maps, GRID).flatten(1)
+        return functional.adaptive_avg_pool2d(maps, self.grid).flatten(1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and squared Mahalanobis distances per component."""
-        reduced = (self.raw(images) - self.mean) @ self.components.T
+        return self.judge(self.raw(images))
+
+    def judge(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and distances of grid features."""
+        reduced = (raw - self.mean) @ self.components.T
         off = reduced - self.centre
         distance = ((off @ self.precision) * off).sum(dim=1, keepdim=True) / len(self.centre)
         return self.head(reduced), distance
+
+
+def shaped_like(tensors: Mapping[str, Tensor]) -> GateNetwork:
+    """Return an empty network of the rank and grid that ``tensors`` were fitted with."""
+    rank, raw = tensors["components"].shape
+    return GateNetwork(rank, math.isqrt(raw // CHANNELS))

@@ -10,7 +10,7 @@ from models.card import ModelCard
 from models.ct_mobilenet.series import LEAST_SHARE
 from models.gate.ct import CtGate
 from models.gate.cxr import CxrGate
-from models.gate.features import GateNetwork
+from models.gate.features import shaped_like
 from models.graph import Graph
 
 
@@ -46,6 +46,6 @@ class Gates:
 def load(folder: Path, card: ModelCard, device: str) -> Gates:
     """Load verified weights; raises WeightsMismatch."""
     tensors = weights.read(folder, card.weights)
-    network = GateNetwork(rank=len(tensors["centre"]))
+    network = shaped_like(tensors)
     weights.fill(network, tensors, card.weights.file)
     return Gates(card, CxrGate(card, Graph(network, device)), CtGate())

@@ -46,20 +46,26 @@ def heavy_crop(film: Float, random: Random) -> Float:
     return turned(film[top : top + height, left : left + width], int(random.integers(4)))
 
 
-def side_projection(sample: Sample, random: Random) -> Float:
-    """Return a lateral projection of a real CT series, head up, with a random tilt and curve."""
+def projection(sample: Sample, angle_deg: float, random: Random) -> Float:
+    """Return a projection of a real CT series, head up, with a random grey curve.
+
+    ``angle_deg``: 0 is frontal, 90 lateral.
+    """
     spacing = sample.geometry.column_spacing_mm or 0.75
     z = np.asarray(sample.geometry.positions_mm)
     volume = np.clip(sample.pixels[:, ::2, ::2], -1000.0, 1500.0)
-    volume = ndimage.rotate(
-        volume, random.uniform(-25, 25), axes=(1, 2), reshape=False, order=1, cval=-1000.0
-    )
+    volume = ndimage.rotate(volume, angle_deg, axes=(1, 2), reshape=False, order=1, cval=-1000.0)
     mu = (volume / 1000.0 + 1.0) * _WATER_PER_MM
-    path = mu.sum(axis=2) * spacing * 2
+    path = mu.sum(axis=1) * spacing * 2
     rows = max(48, int(abs(z[-1] - z[0]) / (2 * spacing)))
     image = imaging.resize(path[::-1].astype(np.float32), rows, path.shape[1])
     image = imaging.stretch(image) ** random.uniform(0.5, 1.2)
     return image[:, ::-1] if chance(random, 0.5) else image
+
+
+def side_projection(sample: Sample, random: Random) -> Float:
+    """Return a lateral projection of a real CT series, head up, with a random tilt and curve."""
+    return projection(sample, 90.0 + random.uniform(-25, 25), random)
 
 
 def noise(random: Random) -> Float:

@@ -10,6 +10,8 @@ from dicom_node.domain import Geometry, RefusalCode, Sample, StudyKind
 from dicom_node.errors import StudyRefused
 from models import golden
 from models.gate.ct import LEAST_LUNG_SLICES, CtGate
+from models.training import ct_strangers, volumes
+from models.training.alterations import Wanted
 from tests.model_inputs import decoded, film
 
 
@@ -78,8 +80,67 @@ def test_check_refuses_noise(gate: CtGate) -> None:
     }
 
 
+@pytest.mark.parametrize("swapped", [(1, 0, 2), (2, 0, 1)], ids=["coronal", "sagittal"])
+def test_check_refuses_slices_across_the_axis_whatever_the_header_says(
+    gate: CtGate, swapped: tuple[int, int, int]
+) -> None:
+    axial = ct_strangers.series(np.repeat(golden.series().pixels, 9, axis=0), 2.2, 2.2)
+    turned = axial.pixels.transpose(swapped)
+    inner = turned[len(turned) // 3 : -len(turned) // 3]
+
+    assert _refused(gate, ct_strangers.series(inner, 2.2, 2.2)) == RefusalCode.NOT_AXIAL
+
+
+@pytest.mark.parametrize("offset", [1024.0, -1024.0])
+def test_check_refuses_a_wrong_rescale_intercept(gate: CtGate, offset: float) -> None:
+    shifted = np.maximum(golden.series().pixels + offset, -1024.0)
+
+    found = _refused(gate, replace(golden.series(), pixels=shifted.astype(np.float32)))
+
+    assert found == RefusalCode.OUT_OF_DISTRIBUTION
+
+
+@pytest.mark.parametrize("name", ["abdomen", "pelvis", "skull, frontal", "hand"])
+def test_check_refuses_other_body_parts(gate: CtGate, name: str) -> None:
+    assert _refused(gate, ct_strangers.drawn(name, seed=3)) in {
+        RefusalCode.NO_LUNG,
+        RefusalCode.OUT_OF_DISTRIBUTION,
+    }
+
+
+def test_check_notes_a_header_that_names_another_body_part(gate: CtGate) -> None:
+    sample = golden.series()
+
+    passed = gate.check(replace(sample, hints={"body_part": "HEAD"}))
+
+    assert passed.notes == ("The header names the body part HEAD; the pixels show a chest CT.",)
+
+
+@pytest.mark.parametrize("claim", ["CHEST", "", "CHEST_TO_PELVIS", "thorax"])
+def test_check_adds_no_note_to_a_true_claim(gate: CtGate, claim: str) -> None:
+    assert gate.check(replace(golden.series(), hints={"body_part": claim})).notes == ()
+
+
 def test_check_refuses_a_film(gate: CtGate) -> None:
     assert _refused(gate, film(golden.film().pixels)) == RefusalCode.NOT_CHEST
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["P001", "cap001", "normal001"])
+def test_check_treats_what_becomes_of_a_real_volume_as_wanted(
+    gate: CtGate, data_dir: Path, name: str
+) -> None:
+    wrong = []
+    for stranger in ct_strangers.of_volume(volumes.read(data_dir, name).sample):
+        try:
+            gate.check(stranger.sample)
+            passed = True
+        except StudyRefused:
+            passed = False
+        if stranger.wanted is not Wanted.EITHER and passed != (stranger.wanted is Wanted.PASS):
+            wrong.append(stranger.kind)
+
+    assert wrong == []
 
 
 @pytest.mark.data

@@ -13,7 +13,9 @@ from dicom_node.domain import RefusalCode, Sample, StudyKind
 from dicom_node.errors import PixelError, StudyRefused
 from dicom_node.phantom import samples
 from models import golden, registry
-from models.gate.cxr import INVERTED_NOTE
+from models.gate.claims import contradicted
+from models.gate.cxr import INVERTED_NOTE, Impression, Limits, Verdict, verdict
+from models.gate.features import Look
 from models.gate.model import Gates
 from models.imaging import Float
 from models.training import negatives
@@ -59,6 +61,49 @@ def test_check_refuses_with_one_sentence(gates: Gates) -> None:
 
     assert caught.value.reason.count(".") == 1
     assert caught.value.reason.endswith(".")
+
+
+def _looks(frontal: float, distance: float, likeliest: Look = Look.FRONTAL) -> Impression:
+    p = [(1.0 - frontal) / (len(Look) - 1)] * len(Look)
+    p[Look.FRONTAL] = frontal
+    if likeliest is not Look.FRONTAL:
+        p[likeliest] = 1.0 - frontal
+    return Impression(tuple(p), distance)
+
+
+@pytest.mark.parametrize(
+    ("as_it_is", "inverted", "expected"),
+    [
+        (_looks(0.9, 1.0), _looks(0.1, 3.0), Verdict(None)),
+        (_looks(0.1, 3.0), _looks(0.9, 1.0), Verdict(None, is_inverted=True)),
+        (_looks(0.9, 2.1), _looks(0.1, 1.0), Verdict(RefusalCode.OUT_OF_DISTRIBUTION)),
+        (_looks(0.4, 1.0), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_CHEST)),
+        (_looks(0.1, 1.0, Look.LATERAL), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_FRONTAL)),
+        (_looks(0.1, 1.0, Look.TURNED), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_UPRIGHT)),
+        (_looks(0.1, 1.0, Look.OTHER), _looks(0.4, 1.0), Verdict(RefusalCode.NOT_CHEST)),
+    ],
+)
+def test_verdict_judges_the_polarity_that_looks_more_like_a_film(
+    as_it_is: Impression, inverted: Impression, expected: Verdict
+) -> None:
+    assert verdict(as_it_is, inverted, Limits(least_frontal=0.5, most_distance=2.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("hints", "said"),
+    [
+        ({"body_part": "HIP"}, "names the body part HIP; the pixels show a chest."),
+        ({"view_position": "LL"}, "names the view LL; the pixels show a chest."),
+        ({"body_part": "<script>"}, "names the body part (unreadable); the pixels show a chest."),
+    ],
+)
+def test_contradicted_names_the_claim(hints: dict[str, str], said: str) -> None:
+    assert contradicted(hints, "a chest") == (f"The header {said}",)
+
+
+@pytest.mark.parametrize("hints", [{}, {"body_part": "RIBCAGE"}, {"view_position": "AP"}])
+def test_contradicted_is_silent_about_true_claims(hints: dict[str, str]) -> None:
+    assert contradicted(hints, "a chest") == ()
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
