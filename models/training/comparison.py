@@ -28,9 +28,11 @@ class Measured:
 
 
 def _shipped(job: Job) -> Path | None:
-    """Return the folder of a recipe's registered model, None where it has none."""
+    """Return the folder of a recipe's registered model, None where it has no weights yet."""
     entry = registry.MODELS.get(job.recipe.model)
-    return entry.folder if entry is not None and (entry.folder / card.FILE).is_file() else None
+    if entry is None or not (entry.folder / card.FILE).is_file():
+        return None
+    return entry.folder if (entry.folder / entry.card().weights.file).is_file() else None
 
 
 def one(job: Job) -> Measured:

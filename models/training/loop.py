@@ -3,7 +3,9 @@
 Checkpoints carry the recipe's digest; an interrupted fit goes on after its last whole epoch.
 """
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -34,6 +36,7 @@ from lightning.pytorch.callbacks import (  # noqa: E402
     ModelCheckpoint,
     Timer,
 )
+from lightning.pytorch.utilities.exceptions import SIGTERMException  # noqa: E402
 
 __all__ = ["Ended", "Epoch", "Fitted", "Plan", "fit", "logits", "tensor", "train"]
 
@@ -170,6 +173,15 @@ def _why(history: list[Epoch], how: Fit, timer: Timer) -> Ended:
     return Ended.PATIENCE if left is None or left > 0 else Ended.TIME_LIMIT
 
 
+@contextmanager
+def _failing_when_terminated() -> Iterator[None]:
+    """Exit as a terminated process does: Lightning's own exit would read as success."""
+    try:
+        yield
+    except SIGTERMException as exc:
+        raise SystemExit(128 + signal.SIGTERM) from exc
+
+
 def train(network: nn.Module, plan: Plan, progress: Progress) -> Course:
     """Fit ``network`` (see `Classifier`) in place, and leave the selected weights in it.
 
@@ -182,7 +194,7 @@ def train(network: nn.Module, plan: Plan, progress: Progress) -> Course:
     history, files = History(progress), _Files(plan.checkpoint)
     limit = how.time_limit_min
     timer = Timer(None if limit is None else timedelta(minutes=limit), interval="epoch")
-    with quiet():
+    with quiet(), _failing_when_terminated():
         _trainer(plan, device, [Bar(progress), history, timer, *files.callbacks()]).fit(
             Classifier(network, how, plan.val, steps=len(draw), seed=plan.seed),
             draws.training(plan.train, plan.change, draw),

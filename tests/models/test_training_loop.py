@@ -1,5 +1,6 @@
 """The fit itself: reproducible, resumable, bounded in time, tidy."""
 
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,24 @@ def test_interrupted_fit_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert [e.val_loss for e in course.history] == [e.val_loss for e in undisturbed.history]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_terminated_fit_exits_as_such_and_can_go_on(tmp_path: Path) -> None:
+    @dataclass
+    class Terminating(Watcher):
+        def track(self, items: Sequence[T], what: str) -> Iterable[T]:
+            for item in items:
+                if what == "epoch 2/4":
+                    signal.raise_signal(signal.SIGTERM)
+                yield item
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as exit_code:
+        _trained(_plan(tmp_path), Terminating())
+
+    assert exit_code.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert len(_trained(_plan(tmp_path))[1].history) == 4
 
 
 def test_best_and_last_epoch_are_told_apart(tmp_path: Path) -> None:
