@@ -126,7 +126,10 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = {"gate": [self.gate], "published": [self.published, self.fit]}
+        needed: dict[str, list[object]] = {
+            "gate": [self.gate],
+            "published": [self.published, self.fit],
+        }
         if None in needed.get(self.task, [self.fit, self.augment]):
             raise ValueError(
                 f"a {self.task} recipe needs its sections (gate, published and fit, or fit and "
