@@ -36,6 +36,9 @@ PRIORITY = Code("260870009", "SCT", "Priority")
 PROBABILITY = Code("122157", "DCM", "Probability")
 PERCENT = Code("%", "UCUM", "Percent")
 LUNG = Code("39607008", "SCT", "Lung")
+GROUND_GLASS_ATTENUATION = Code("GGATT", "99DCMNODE", "Ground-glass attenuation")
+"""Our own: a range of Hounsfield units, not a radiologist's ground-glass opacity."""
+SHARE_OF_LUNG = Code("LUNGSHARE", "99DCMNODE", "Share of lung volume")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 
 # Urgency, CID 7035

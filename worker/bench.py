@@ -115,6 +115,7 @@ class Bench:
             completed_at=datetime.now(UTC).replace(microsecond=0),
             notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
+            measurements=reading.prediction.measurements,
         )
 
     def _write(

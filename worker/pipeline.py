@@ -228,6 +228,7 @@ class Attempt:
             notes=reading.notes + self._unread,
             parameters=dict(reading.prediction.parameters),
             predecessor=runs.predecessor(claim),
+            measurements=reading.prediction.measurements,
         )
         runs.save_result(claim, result)
         return result
@@ -250,11 +251,10 @@ class Attempt:
         known = {(one.ref.sop_instance_uid, one.ref.revision): one.dataset for one in loaded}
         sources = []
         for ref in evidence:
-            now = held.get(ref.sop_instance_uid)
+            uid = ref.sop_instance_uid
+            now = held.get(uid)
             if now is None:
-                raise StudyNotFound(
-                    f"instance {ref.sop_instance_uid} was deleted while it was read"
-                )
+                raise StudyNotFound(f"instance {uid} was deleted while it was read")
             dataset = known.get((now.sop_instance_uid, now.revision))
             found = parse(self._node.archive.instance(now)) if dataset is None else dataset
             sources.append(found)

@@ -3,6 +3,7 @@
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
+    Measurement,
     ModelIdentity,
     ObjectRef,
     Prediction,
@@ -58,6 +59,7 @@ __all__ = [
     "Geometry",
     "Heatmap",
     "InstanceRef",
+    "Measurement",
     "ModelIdentity",
     "ModelState",
     "ObjectRef",

@@ -74,6 +74,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """One measured quantity of a finding: ``value`` in ``unit`` (UCUM).
+
+    ``region`` is where the finding shows most. ``definition`` says in one sentence what was
+    counted, so that a reader can judge the number.
+    """
+
+    finding: Code
+    quantity: Code
+    value: float
+    unit: Code
+    region: Region
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which weights gave a result."""
 
@@ -110,6 +126,7 @@ class Prediction:
     heatmaps: tuple[Heatmap, ...] = ()
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +168,4 @@ class TriageResult:
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     predecessor: "ObjectRef | None" = None
+    measurements: tuple[Measurement, ...] = ()

@@ -1,9 +1,9 @@
-"""Measurement groups: one TID 1501 group for each class, which OHIF draws, labels and hydrates.
+"""Measurement groups: one TID 1501 group for each class, and for each measured quantity.
 
-OHIF hydrates only from a NUM that is INFERRED FROM a SCOORD, in a group whose Tracking
-Identifier names one of its tools, and labels it with the group's Comment. A SCOORD beside the
-NUM (TID 1410) would make it drop that label, so the Image Region (111030, DCM) stands below the
-NUM only (`docs/decisions/0002-report-layout.md`).
+OHIF draws and labels them, and hydrates only from a NUM that is INFERRED FROM a SCOORD, in a group
+whose Tracking Identifier names one of its tools; it labels the rectangle with the group's Comment.
+A SCOORD beside the NUM (TID 1410) would make it drop that label, so the Image Region (111030, DCM)
+stands below the NUM only (`docs/decisions/0002-report-layout.md`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,20 +11,22 @@ from typing import Final
 
 import numpy as np
 from highdicom.sr import (
+    AlgorithmIdentification,
     CoordinatesForMeasurement,
     FindingSite,
     GraphicTypeValues,
-    Measurement,
     MeasurementsAndQualitativeEvaluations,
     SourceImageForRegion,
     TrackingIdentifier,
 )
+from highdicom.sr import Measurement as Measured
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dcm
 
 from dicom_node import codes
-from dicom_node.domain import Box, Finding, Presence, TriageResult
+from dicom_node.codes import Code
+from dicom_node.domain import Box, Finding, Measurement, Presence, Region, TriageResult
 from dicom_node.errors import ReportError
 from dicom_node.report import items, naming, provenance
 from dicom_node.report.items import concept
@@ -38,13 +40,14 @@ _ORDER: Final = (Presence.PRESENT, Presence.UNDETERMINED, Presence.ABSENT)
 def groups(
     result: TriageResult, images: Sequence[Dataset]
 ) -> list[MeasurementsAndQualitativeEvaluations]:
-    """Return one TID 1501 group for each finding, what is present first.
+    """Return one TID 1501 group for each finding, what is present first, and each measurement.
 
     A viewer opens the first one, so that must be what the reader should look at. Raises
     ReportError where a region lies on an image that was not read, or outside of it.
     """
     by_uid = {str(image.SOPInstanceUID): image for image in images}
-    return [_group(result, finding, by_uid) for finding in most_urgent_first(result.findings)]
+    found = [_finding(result, one, by_uid) for one in most_urgent_first(result.findings)]
+    return found + [_measurement(result, one, by_uid) for one in result.measurements]
 
 
 def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
@@ -73,34 +76,69 @@ def perimeter(box: Box, rows: int, columns: int) -> NDArray[np.float64]:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
 
 
-def _group(
+def measured_label(measurement: Measurement) -> str:
+    """Return what a viewer writes beside the rectangle of a measurement."""
+    value = f"{measurement.value:.1f} {measurement.unit.value}"
+    return f"AI {measurement.finding.meaning} {value}, {measurement.quantity.meaning.lower()}"
+
+
+def _finding(
     result: TriageResult, finding: Finding, images: Mapping[str, Dataset]
 ) -> MeasurementsAndQualitativeEvaluations:
-    image = images.get(finding.region.sop_instance_uid)
-    if image is None:
-        raise ReportError(f"the region of {finding.label} lies on an image that was not read")
-    outline = perimeter(finding.region.box, int(image.Rows), int(image.Columns))
-    source = SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID)
-    group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=naming.tracking_uid(result.study_instance_uid, finding.label),
-            identifier=TRACKING_IDENTIFIER,
-        ),
-        finding_type=concept(finding.code),
-        finding_sites=[FindingSite(concept(codes.LUNG))],
-        algorithm_id=provenance.algorithm(result, finding),
-        measurements=[
-            Measurement(
-                name=concept(codes.PROBABILITY),
-                value=round(100 * finding.probability, 2),
-                unit=concept(codes.PERCENT),
-                referenced_coordinates=[
-                    CoordinatesForMeasurement(
-                        GraphicTypeValues.POLYLINE, outline, source, purpose=dcm.DCM.ImageRegion
-                    )
-                ],
-            )
-        ],
+    number = Measured(
+        name=concept(codes.PROBABILITY),
+        value=round(100 * finding.probability, 2),
+        unit=concept(codes.PERCENT),
+        referenced_coordinates=[_outline(finding.region, finding.label, images)],
     )
-    group[0].ContentSequence.append(items.text(dcm.DCM.Comment, label(finding)))
+    return _group(
+        uid=naming.tracking_uid(result.study_instance_uid, finding.label),
+        finding=finding.code,
+        algorithm=provenance.algorithm(result, finding),
+        number=number,
+        comment=label(finding),
+    )
+
+
+def _measurement(
+    result: TriageResult, measurement: Measurement, images: Mapping[str, Dataset]
+) -> MeasurementsAndQualitativeEvaluations:
+    number = Measured(
+        name=concept(measurement.quantity),
+        value=round(measurement.value, 2),
+        unit=concept(measurement.unit),
+        referenced_coordinates=[_outline(measurement.region, measurement.finding.meaning, images)],
+    )
+    return _group(
+        uid=naming.tracking_uid(result.study_instance_uid, measurement.quantity.value),
+        finding=measurement.finding,
+        algorithm=provenance.method(result, measurement),
+        number=number,
+        comment=measured_label(measurement),
+    )
+
+
+def _outline(region: Region, what: str, images: Mapping[str, Dataset]) -> CoordinatesForMeasurement:
+    image = images.get(region.sop_instance_uid)
+    if image is None:
+        raise ReportError(f"the region of {what} lies on an image that was not read")
+    return CoordinatesForMeasurement(
+        GraphicTypeValues.POLYLINE,
+        perimeter(region.box, int(image.Rows), int(image.Columns)),
+        SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID),
+        purpose=dcm.DCM.ImageRegion,
+    )
+
+
+def _group(
+    *, uid: str, finding: Code, algorithm: AlgorithmIdentification, number: Measured, comment: str
+) -> MeasurementsAndQualitativeEvaluations:
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=uid, identifier=TRACKING_IDENTIFIER),
+        finding_type=concept(finding),
+        finding_sites=[FindingSite(concept(codes.LUNG))],
+        algorithm_id=algorithm,
+        measurements=[number],
+    )
+    group[0].ContentSequence.append(items.text(dcm.DCM.Comment, comment))
     return group

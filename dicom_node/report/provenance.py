@@ -1,5 +1,6 @@
 """Who made a result: the node as equipment, the model as device and algorithm."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dcm
 
 from dicom_node import codes
-from dicom_node.domain import Finding, TriageResult
+from dicom_node.domain import Finding, Measurement, TriageResult
 from dicom_node.report.items import concept
 
 VERSION: Final = metadata.version("dicom-node")
@@ -36,12 +37,23 @@ class Station:
 
 def algorithm(result: TriageResult, finding: Finding) -> AlgorithmIdentification:
     """Return TID 4019 for one finding: model, version and all that made the call."""
-    parameters = {
-        "weights_sha256": result.model.weights_sha256,
-        "threshold": f"{finding.threshold:g}",
-        "policy_sha256": result.policy_hash,
-        **dict(sorted(result.parameters.items())),
-    }
+    return _algorithm(
+        result,
+        {
+            "weights_sha256": result.model.weights_sha256,
+            "threshold": f"{finding.threshold:g}",
+            "policy_sha256": result.policy_hash,
+            **dict(sorted(result.parameters.items())),
+        },
+    )
+
+
+def method(result: TriageResult, measurement: Measurement) -> AlgorithmIdentification:
+    """Return TID 4019 for one measurement: model, version and what was counted."""
+    return _algorithm(result, {"definition": measurement.definition})
+
+
+def _algorithm(result: TriageResult, parameters: Mapping[str, str]) -> AlgorithmIdentification:
     return AlgorithmIdentification(
         name=result.model.name,
         version=result.model.version,

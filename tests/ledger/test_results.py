@@ -10,6 +10,7 @@ from dicom_node.domain import (
     Box,
     Finding,
     InstanceRef,
+    Measurement,
     ModelIdentity,
     ObjectRef,
     Presence,
@@ -35,6 +36,15 @@ FINDINGS = st.builds(
     presence=st.sampled_from(Presence),
     region=st.builds(Region, WORDS, st.builds(Box, EDGE, EDGE, EDGE, EDGE)),
 )
+MEASUREMENTS = st.builds(
+    Measurement,
+    finding=st.builds(Code, WORDS, WORDS, WORDS),
+    quantity=st.builds(Code, WORDS, WORDS, WORDS),
+    value=EDGE,
+    unit=st.builds(Code, WORDS, WORDS, WORDS),
+    region=st.builds(Region, WORDS, st.builds(Box, EDGE, EDGE, EDGE, EDGE)),
+    definition=WORDS,
+)
 RESULTS = st.builds(
     TriageResult,
     run_identity=WORDS,
@@ -50,6 +60,7 @@ RESULTS = st.builds(
     notes=st.lists(WORDS, max_size=3).map(tuple),
     parameters=st.dictionaries(WORDS, WORDS, max_size=3),
     predecessor=st.none() | OBJECTS,
+    measurements=st.lists(MEASUREMENTS, max_size=2).map(tuple),
 )
 
 

@@ -63,7 +63,7 @@ def test_group_of_a_class_says_all_that_was_found() -> None:
 def test_group_identifies_the_algorithm_with_all_that_made_the_call() -> None:
     group = groups(film_report())[0]
 
-    assert children(group, "111001")[0].TextValue == "cxr-mobilenet"
+    assert children(group, "111001")[0].TextValue == "cxr-lite"
     assert children(group, "111003")[0].TextValue == "1.4.2"
     assert [item.TextValue for item in children(group, "111002")] == [
         f"weights_sha256={'ab' * 32}",
@@ -76,7 +76,7 @@ def test_group_identifies_the_algorithm_with_all_that_made_the_call() -> None:
 
 def test_tracking_uid_follows_study_and_class_but_not_the_model() -> None:
     film = builders.Film().build()
-    newer = ModelIdentity("cxr-mobilenet", "2.0.0", "ef" * 32)
+    newer = ModelIdentity("cxr-lite", "2.0.0", "ef" * 32)
 
     before = report([film])
     after = report([film], model=newer, run_identity="next")
@@ -137,6 +137,30 @@ def test_ct_region_lies_on_its_key_slice() -> None:
     (group,) = groups(ds)
     image = children(group, "122157")[0].ContentSequence[0].ContentSequence[0]
     assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == key.SOPInstanceUID
+
+
+def test_measurement_has_a_group_of_its_own_after_the_findings() -> None:
+    images = builders.Series(slices=12).build()
+    covid = builders.finding("covid19", 0.8, Presence.PRESENT, builders.region(images[7]))
+
+    ds = report(images, findings=(covid,), measurements=(builders.measurement(images[4]),))
+
+    first, measured = groups(ds)
+    assert code_of(children(first, "121071")[0]) == codes.COVID19
+    assert code_of(children(measured, "121071")[0]) == codes.GROUND_GLASS_ATTENUATION
+    (number,) = children(measured, codes.SHARE_OF_LUNG.value)
+    value = number.MeasuredValueSequence[0]
+    assert float(value.NumericValue) == 12.35
+    assert value.MeasurementUnitsCodeSequence[0].CodeValue == "%"
+    image = number.ContentSequence[0].ContentSequence[0].ReferencedSOPSequence[0]
+    assert image.ReferencedSOPInstanceUID == images[4].SOPInstanceUID
+    assert [item.TextValue for item in children(measured, "111002")] == [
+        "definition=Lung between -650 and -250 HU."
+    ]
+    (label,) = children(measured, "121106")
+    assert label.TextValue == "AI Ground-glass attenuation 12.3 %, share of lung volume"
+    uids = [children(group, "112040")[0].UID for group in (first, measured)]
+    assert len(set(uids)) == 2
 
 
 def test_region_on_an_image_that_was_not_read_raises() -> None:

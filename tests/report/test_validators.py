@@ -28,6 +28,10 @@ READINGS: dict[str, tuple[str, Callable[[Dataset], dict[str, Any]]]] = {
     **{source: (source, lambda _: {}) for source in SOURCES},
     "all_normal": ("cr_utf8", builders.all_normal),
     "all_undetermined": ("cr_utf8", builders.all_undetermined),
+    "with_measurement": (
+        "ct_40",
+        lambda image: {"measurements": (builders.measurement(image),)},
+    ),
     "with_predecessor": ("ct_40", lambda _: {"predecessor": builders.PREDECESSOR}),
 }
 
@@ -97,7 +101,7 @@ def test_sr_is_readable_as_a_page(tmp_path: Path) -> None:
 
     page = (tmp_path / "sr.html").read_text(encoding="utf-8")
     assert ended.returncode == 0, ended.stderr
-    for text in ("COVID-19", "91", "RESEARCH USE ONLY", "Probability", "cxr-mobilenet", "胸部正面"):
+    for text in ("COVID-19", "91", "RESEARCH USE ONLY", "Probability", "cxr-lite", "胸部正面"):
         assert text in page, text
 
 
