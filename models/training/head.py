@@ -4,18 +4,23 @@ Last-layer retraining (Kirichenko et al. 2023, arXiv:2204.02937): training sees 
 and noisy images for the sake of the features; the head had better know plain ones.
 """
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from models.backbone import Backbone
+from models.graph import softmax
 from models.training import draws
 from models.training.draws import EVAL_BATCH, Prepare
 from models.training.progress import Progress
 from models.training.scores import Part
 
-_LEAST_SPREAD = 1e-3
+Index = NDArray[np.int64]
+
+_LEAST_SPREAD: Final = 1e-3
 
 
 def features(
@@ -34,21 +39,34 @@ def features(
     return torch.cat(found).numpy()
 
 
+def _spelt_out(part: Part, p: NDArray[np.float64]) -> tuple[Index, Index, NDArray[np.float64]]:
+    """Return (image, class, weight) of every class that an image's label allows.
+
+    Where it allows several, each counts as much as the network now believes in it.
+    """
+    image, label = np.nonzero(part.allowed)
+    believed = np.where(part.allowed, p, 0.0)
+    share = believed / believed.sum(axis=1, keepdims=True)
+    return image, label, part.weights[image] * share[image, label]
+
+
 def refit(
     network: Backbone, part: Part, prepare: Prepare, strength: float, progress: Progress
 ) -> None:
-    """Fit the linear head to a part's images with one label each, by the part's weights.
+    """Move the linear head halfway to the one that fits a part's plain images best.
 
-    ``strength``: inverse regularisation on standardised features.
+    Halfway was better on val than either end. ``strength``: inverse regularisation on
+    standardised features.
     """
-    targets = part.targets
-    plain = np.flatnonzero(targets >= 0)
-    seen = features(network, part.images[plain], prepare, progress)
+    seen = features(network, part.images, prepare, progress)
+    old, bias = (tensor.detach().cpu().numpy() for tensor in network.head.parameters())
+    image, label, weight = _spelt_out(part, softmax(seen @ old.T + bias, 1.0).astype(np.float64))
     mean, spread = seen.mean(axis=0), seen.std(axis=0) + _LEAST_SPREAD
-    weights = part.weights[plain] * len(plain) / part.weights[plain].sum()
+    scaled = (seen - mean) / spread
     model = LogisticRegression(C=strength, max_iter=500)
-    model.fit((seen - mean) / spread, targets[plain], sample_weight=weights)
+    model.fit(scaled[image], label, sample_weight=weight * len(seen) / weight.sum())
     coefficients = model.coef_ / spread
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(coefficients))
-        network.head.bias.copy_(torch.from_numpy(model.intercept_ - coefficients @ mean))
+        network.head.weight.lerp_(torch.from_numpy(coefficients).to(network.head.weight), 0.5)
+        intercept = model.intercept_ - coefficients @ mean
+        network.head.bias.lerp_(torch.from_numpy(intercept).to(network.head.bias), 0.5)
