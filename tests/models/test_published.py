@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dicom_node.errors import ModelError, SettingsError, WeightsMismatch
+from models.card import Figure
 from models.training import comparison, metrics, recipe, tasks
 from models.training.job import Job
 from models.training.manifest import Item
@@ -245,6 +246,15 @@ def test_run_writes_weights_and_figures_that_can_be_measured_again(
     (folder / kept.WEIGHTS).write_bytes(b"")
     with pytest.raises(WeightsMismatch):
         comparison.one(tiny)
+
+
+def test_table_gives_an_exact_interval_where_all_were_right() -> None:
+    intersystems = recipe.load("intersystems-inception-v3")
+    all_right = Figure(name="recall of covid19, test", on=SAME, value=1.0, n=9, low=1.0, high=1.0)
+
+    page = table.render([comparison.Measured(intersystems, (all_right,))])
+
+    assert "| 9 of 9 | 1.000 (exact 0.664 to 1.000), n 9 | – | – |" in page
 
 
 def test_recipe_without_weights_says_how_to_get_them(tiny: Job) -> None:

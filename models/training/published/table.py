@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from scipy.stats import binomtest
+
 from models.card import Figure
 from models.training.comparison import Measured, named
 from models.training.published.measures import SAME, STRANGERS, UNSEEN, name_of
@@ -31,8 +33,8 @@ patients) and the number of images.
   split) whose patient the recipe never met. The shipped chest film models have seen some of these
   films; the published recipes have not.
 
-An interval of 1.000 to 1.000 says only that all of few images were right: of 9 right out of 9, the
-exact 95 % interval reaches down to 0.66, of 5 out of 5 to 0.48, of 12 out of 12 to 0.74.
+Where all of few images were right, resampling finds no spread; the interval then is the exact
+binomial one (Clopper and Pearson), as if each image were another patient's.
 """
 _COLUMNS: Final = (
     "recipe",
@@ -51,11 +53,23 @@ _SHIPPED: Final = ("cxr", "ct")
 Line = tuple[str, ...]
 
 
+def _interval(figure: Figure) -> str:
+    """Return a figure's interval; the exact one where all or none were right.
+
+    Resampling images that are all right finds no spread, which is no certainty.
+    """
+    if figure.low is None or figure.high is None:
+        return ""
+    if figure.low == figure.high and figure.value in {0.0, 1.0}:
+        exact = binomtest(round(figure.value * figure.n), figure.n).proportion_ci()
+        return f" (exact {exact.low:.3f} to {exact.high:.3f})"
+    return f" ({figure.low:.3f} to {figure.high:.3f})"
+
+
 def _cell(figures: Sequence[Figure], name: str, on: str) -> str:
     for figure in figures:
         if (figure.name, figure.on) == (name, on):
-            ends = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
-            return f"{figure.value:.3f}{ends}, n {figure.n}"
+            return f"{figure.value:.3f}{_interval(figure)}, n {figure.n}"
     return _NOTHING
 
 
