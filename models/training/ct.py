@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import backbone, card, imaging, lungs, registry, weights
-from models.backbone import MobileNet
+from models.backbone import Backbone, MobileNet
 from models.card import Figure, Label
 from models.ct_mobilenet import preprocess, series
 from models.ct_mobilenet.model import CtMobileNet
@@ -119,7 +119,7 @@ def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
 
 
 def _slice_figures(
-    network: MobileNet, slices: Slices, warmth: float, point: Label
+    network: Backbone, slices: Slices, warmth: float, point: Label
 ) -> tuple[Figure, ...]:
     """Return figures on the official test split of single slices, and without shared papers."""
     test = [i for i, item in enumerate(slices.items) if item.split == "test"]
