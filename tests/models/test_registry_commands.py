@@ -98,6 +98,7 @@ def test_list_tells_served_shadow_and_registered(site: Path) -> None:
     assert told == {
         **dict.fromkeys(policy.load().models.values(), "served"),
         "gate": "served",
+        "cxr-lungs": "served",
         "ours-cxr": "shadow",
         "older-cxr": "registered",
     }

@@ -204,7 +204,7 @@ def _data_folder(root: Path) -> Path:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Job:
-    text = (recipe.FOLDER / "cxr-lite.toml").read_text()
+    text = (recipe.FOLDER / "cxr-lite-base.toml").read_text()
     head, _, _ = text.partition("# Every class")
     cells = "".join(
         f'\n[[cells]]\nlabel = "{label}"\nsets = ["core", "kermany224", "nih256"]\nshare = 0.25\n'
