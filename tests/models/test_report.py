@@ -172,4 +172,4 @@ def test_settings_of_a_recipe_hold_every_section_and_cell() -> None:
     assert found["fit.epochs"] == str(read.fitting.epochs)
     assert found["augment.scale"] == "0.9, 1.06"
     assert sum(name.startswith("cells ") for name in found) == len(read.cells)
-    assert "share 0.085" in found["cells 1"]
+    assert "share 0.09" in found["cells 1"]
