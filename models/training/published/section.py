@@ -13,7 +13,7 @@ class _Section(BaseModel):
 
 
 class Claim(_Section):
-    """One published figure, and what it was measured on.
+    """One published figure, and what it was measured on; without ``value`` it was not given.
 
     ``label``: whose recall, F1 or AUC it is. ``said``: the figure in the source's own words.
     ``rival``: the name of the same figure on the card of the `Rival`.
@@ -21,8 +21,8 @@ class Claim(_Section):
 
     metric: Literal["accuracy", "recall", "f1", "auc"]
     on: SplitName
-    value: float = Field(ge=0, le=1)
-    said: str
+    value: float | None = Field(default=None, ge=0, le=1)
+    said: str = "not given"
     label: str = ""
     rival: str = ""
 
