@@ -36,7 +36,6 @@ _CODES: Final = {
     Look.TURNED: RefusalCode.NOT_UPRIGHT,
     Look.LATERAL: RefusalCode.NOT_FRONTAL,
     Look.OTHER: RefusalCode.NOT_CHEST,
-    Look.FRONTAL: RefusalCode.NOT_CHEST,
 }
 
 
@@ -104,9 +103,8 @@ def verdict(as_it_is: Impression, inverted: Impression, limits: Limits) -> Verdi
 
 
 def _fault(impression: Impression, limits: Limits) -> RefusalCode | None:
-    likeliest = Look(int(np.argmax(impression.p)))
-    if likeliest is not Look.FRONTAL or impression.frontal < limits.least_frontal:
-        return _CODES[likeliest]
+    if impression.frontal < limits.least_frontal:
+        return _CODES[max(_CODES, key=lambda look: impression.p[look])]
     if impression.distance > limits.most_distance:
         return RefusalCode.OUT_OF_DISTRIBUTION
     return None

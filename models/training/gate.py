@@ -21,7 +21,10 @@ _HALVED: Final = ("features", "components")
 
 
 def run(job: Job) -> Path:
-    """Fit, choose limits on val, measure on test; return the folder of the finished gate."""
+    """Fit, choose limits, measure on test; return the folder of the finished gate.
+
+    Nothing that is measured on had a part in the fit or in the limits.
+    """
     network = GateNetwork(job.recipe.gating.rank).eval()
     pretrained = backbone.pretrained(job.backbone, 1, 0.0)
     network.features.load_state_dict(pretrained.features.state_dict())
@@ -29,7 +32,7 @@ def run(job: Job) -> Path:
     train, val = (gate_fit.see(job, network, split) for split in ("train", "val"))
     gate_fit.fit(network, job.recipe.gating, train, job.recipe.seed)
     others = gate_fit.strangers_of(job, train)
-    limits = gate_fit.limits(job.recipe.gating, network, others, val)
+    limits = gate_fit.limits(job.recipe.gating, others, (train, val))
     operating = {
         "least_frontal": limits.least_frontal,
         "most_distance": limits.most_distance,

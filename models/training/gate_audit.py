@@ -28,6 +28,7 @@ from models.training import (
 )
 from models.training.alterations import Wanted
 from models.training.ct_strangers import Stranger
+from models.training.gate_cases import Case
 from models.training.job import Job
 
 _MADE_BY: Final = (alterations, bodyparts, cxr, gate_cases, negatives, strangers)
@@ -56,18 +57,28 @@ class Cohort:
 
 
 def cohort(job: Job, network: GateNetwork) -> Cohort:
-    """Return features of all cases, from the cache where they lie there."""
-    name = f"gate-cases-{network.grid}-{gate_fit.fingerprint(_MADE_BY)}.npz"
-    file = job.cache / name
-    if file.is_file():
+    """Return features of all cases, part by part from the cache where they lie there."""
+    print_of_code = gate_fit.fingerprint(_MADE_BY)
+    found = []
+    for name, cases in gate_cases.parts(job.data, load_policy().limits):
+        file = job.cache / f"gate-cases-{name}-{network.grid}-{print_of_code}.npz"
+        if not file.is_file():
+            job.progress.say(f"computing features of what the gate is measured on: {name}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = _seen(network, cases)
+            np.savez(file, **{key: getattr(part, key) for key in Cohort.__slots__})
         stored = np.load(file)
-        return Cohort(**{key: stored[key] for key in stored.files})
-    job.progress.say("computing features of everything that the gate is measured on")
+        found.append(Cohort(**{key: stored[key] for key in stored.files}))
+    columns = {key: [getattr(part, key) for part in found] for key in Cohort.__slots__}
+    return Cohort(**{key: np.concatenate(column) for key, column in columns.items()})
+
+
+def _seen(network: GateNetwork, cases: Iterator[Case]) -> Cohort:
     met: list[tuple[str, str, str, str, str]] = []
     blank: list[bool] = []
 
     def inputs() -> Iterator[Float]:
-        for case in gate_cases.cases(job.data, load_policy().limits):
+        for case in cases:
             pixels = np.ascontiguousarray(case.pixels, dtype=np.float32)
             met.append((case.kind, case.on, case.wanted.value, case.group, case.source))
             blank.append(cxr.is_blank(pixels))
@@ -75,10 +86,7 @@ def cohort(job: Job, network: GateNetwork) -> Cohort:
 
     raw = gate_fit.raw_features(network, inputs())
     kind, on, wanted, group, source = (np.array(column) for column in zip(*met, strict=True))
-    found = Cohort(raw.reshape(len(met), 2, -1), np.array(blank), kind, on, wanted, group, source)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, **{key: getattr(found, key) for key in Cohort.__slots__})
-    return found
+    return Cohort(raw.reshape(len(met), 2, -1), np.array(blank), kind, on, wanted, group, source)
 
 
 def codes(network: GateNetwork, limits: Limits, met: Cohort) -> NDArray[np.str_]:

@@ -36,7 +36,7 @@ _MADE_BY: Final = (
 _LEAST_FRONTAL: Final = (0.05, 0.5)
 """The limit on the probability stays between these."""
 _SPARE: Final = 1.1
-"""The largest distance of ordinary val films, times this, still passes."""
+"""The distance that nearly all films of unknown sources keep, times this, still passes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,23 +150,20 @@ def strangers_of(job: Job, train: Seen) -> dict[str, GateNetwork]:
     return found
 
 
-def limits(
-    how: Gate, network: GateNetwork, strangers: Mapping[str, GateNetwork], val: Seen
-) -> Limits:
-    """Choose both limits on ordinary val films.
+def limits(how: Gate, strangers: Mapping[str, GateNetwork], films: Iterable[Seen]) -> Limits:
+    """Choose both limits so that each refuses at most its share of any one source's films.
 
-    Each refuses at most its share of them all, judged by the gate itself, and of those of any
-    one source, judged by the gate that was fitted without that source: films of another hospital
-    lie farther out and must pass as well.
+    They are judged by the gate that was fitted without that source: films of another hospital
+    lie farther out than those of the fit, and must pass as well. The distance gets some room.
     """
-    groups = [judge(network, val.raw[val.films])]
-    for source, other in strangers.items():
-        mine = val.films & (val.source == source)
-        if mine.any():
-            groups.append(judge(other, val.raw[mine]))
-    share = how.most_refused
-    least = min(np.quantile([seen.frontal for seen in group], share) for group in groups)
-    most = max(np.quantile([seen.distance for seen in group], 1.0 - share) for group in groups)
+    known = list(films)
+    least, most = [], []
+    for source, network in strangers.items():
+        mine = [seen.raw[seen.films & (seen.source == source)] for seen in known]
+        met = judge(network, np.concatenate(mine))
+        least.append(np.quantile([one.frontal for one in met], how.most_refused))
+        most.append(np.quantile([one.distance for one in met], 1.0 - how.most_refused))
     return Limits(
-        least_frontal=float(np.clip(least, *_LEAST_FRONTAL)), most_distance=float(_SPARE * most)
+        least_frontal=float(np.clip(min(least), *_LEAST_FRONTAL)),
+        most_distance=float(_SPARE * max(most)),
     )

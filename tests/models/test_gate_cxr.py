@@ -77,7 +77,7 @@ def _looks(frontal: float, distance: float, likeliest: Look = Look.FRONTAL) -> I
         (_looks(0.9, 1.0), _looks(0.1, 3.0), Verdict(None)),
         (_looks(0.1, 3.0), _looks(0.9, 1.0), Verdict(None, is_inverted=True)),
         (_looks(0.9, 2.1), _looks(0.1, 1.0), Verdict(RefusalCode.OUT_OF_DISTRIBUTION)),
-        (_looks(0.4, 1.0), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_CHEST)),
+        (_looks(0.4, 1.0, Look.OTHER), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_CHEST)),
         (_looks(0.1, 1.0, Look.LATERAL), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_FRONTAL)),
         (_looks(0.1, 1.0, Look.TURNED), _looks(0.1, 1.0), Verdict(RefusalCode.NOT_UPRIGHT)),
         (_looks(0.1, 1.0, Look.OTHER), _looks(0.4, 1.0), Verdict(RefusalCode.NOT_CHEST)),
