@@ -60,7 +60,9 @@ def build(site: Sequence[ModelSettings] = ()) -> Catalogue:
 
 def state(card: ModelCard, policy: Policy) -> ModelState:
     """Return what the policy makes of a model; gates and parts of others are always at work."""
-    if card.role != "classifier" or any(policy.models.get(kind) == card.name for kind in card.kinds):
+    if card.role != "classifier" or any(
+        policy.models.get(kind) == card.name for kind in card.kinds
+    ):
         return ModelState.SERVED
     if any(policy.shadow.get(kind) == card.name for kind in card.kinds):
         return ModelState.SHADOW
