@@ -51,11 +51,14 @@ def one(job: Job) -> Measured:
 
 
 def every(data: Path, root: Path, progress: Progress) -> tuple[Measured, ...]:
-    """Measure the models of all recipes; one without weights has no figures."""
-    jobs = [
-        replace(tasks.job_for(file.stem, data, root), progress=progress)
-        for file in sorted(recipe.FOLDER.glob("*.toml"))
-    ]
+    """Measure the models of all recipes; one without weights has no figures.
+
+    A recipe that another begins with is a stage of that other's model, not a model.
+    """
+    names = sorted(file.stem for file in recipe.FOLDER.glob("*.toml"))
+    jobs = [replace(tasks.job_for(name, data, root), progress=progress) for name in names]
+    stages = {job.recipe.start for job in jobs}
+    jobs = [job for job in jobs if job.recipe.name not in stages]
     found = []
     for job in progress.track(jobs, "evaluating"):
         progress.say(f"evaluating {job.recipe.name}")
