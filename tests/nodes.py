@@ -64,7 +64,7 @@ class LiveNode:
             check=False,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"{arguments}: {done.stdout}{done.stderr}{self.logs()}")
+            raise AssertionError(f"{self.logs()}\n{arguments}: {done.stdout}{done.stderr}")
         return done
 
     def up(self) -> None:
