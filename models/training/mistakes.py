@@ -19,6 +19,8 @@ from models.training.draws import Prepare, tensor
 from models.training.results import Part, WorstError
 
 COUNT: Final = 12
+_BATCH: Final = 8
+"""Images whose gradients are held at once: a committee of networks needs 80 MB for each."""
 
 
 def worst(part: Part, count: int = COUNT) -> NDArray[np.int64]:
@@ -39,6 +41,13 @@ def grad_cam(network: nn.Module, images: Tensor, said: NDArray[np.int64]) -> lis
     zero where the maps say nothing about where.
     """
     network.eval()
+    found: list[Float] = []
+    for start in range(0, len(images), _BATCH):
+        found += _grad_cam(network, images[start : start + _BATCH], said[start : start + _BATCH])
+    return found
+
+
+def _grad_cam(network: nn.Module, images: Tensor, said: NDArray[np.int64]) -> list[Float]:
     device = next(network.parameters()).device
     rows, columns = images.shape[-2:]
     raw, maps = network(images.to(device, copy=True).requires_grad_())
