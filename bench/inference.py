@@ -92,7 +92,7 @@ def whole_path() -> dict[str, Run]:
     series = golden.series()
     gates = cast("Gates", registry.open_model(registry.entry("gate"), "cpu"))
     cxr = cast("Classifier", registry.open_model(registry.entry("cxr-lite"), "cpu"))
-    ct = cast("Classifier", registry.open_model(registry.entry("ct-mobilenet"), "cpu"))
+    ct = cast("Classifier", registry.open_model(registry.entry("ct-lite"), "cpu"))
 
     def gate(sample: Sample) -> Run:
         def check() -> None:

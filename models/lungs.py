@@ -1,7 +1,7 @@
-"""Where the lungs lie in a chest CT: air inside the body, by simple morphology.
+"""Where the lungs lie in a chest CT: air inside the body that is not plain gas, by morphology.
 
-Good enough to choose slices and to crop to the lungs; not a segmentation to measure disease
-with: consolidated lung is not air and is left out.
+Thresholds, connected components and openings (scipy.ndimage), slice by slice. Consolidated lung
+is no air: the outline leaves it out, and `outline` takes it in again by closing convexly.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from dicom_node.domain import Box, Sample
 
@@ -18,6 +20,10 @@ Float = NDArray[np.float32]
 
 AIR_HU: Final = -400.0
 BODY_HU: Final = -300.0
+GAS_HU: Final = -930.0
+"""Air pockets whose median lies below this are stomach, bowel or airway: lung holds blood."""
+_GAS_BELOW_LUNG_HU: Final = 60.0
+"""So far must gas lie below the lungs of the same series, which emphysema brings down to -950."""
 _GRID_EDGE: Final = 160
 """The search runs on a subsampled volume of about this edge."""
 _MIN_COMPONENT: Final = 0.004
@@ -30,7 +36,7 @@ _ASSUMED_SPACING_MM: Final = 0.75
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lungs:
-    """Air inside the body, slice by slice.
+    """Air inside the body that is lung, slice by slice.
 
     ``area_cm2`` and ``body_cm2``: one value for each slice. ``width_cm`` and ``depth_cm``: the
     extent of the lungs over the whole series. ``both_sides``: slices with lung on either side
@@ -93,6 +99,19 @@ def inner_air(air: Mask, least: float) -> Mask:
     return np.asarray(keep[labels])
 
 
+def hull(mask: Mask) -> Mask:
+    """Return the convex hull of a mask's points; the mask itself where it has no area."""
+    rows, columns = np.nonzero(mask)
+    try:
+        corners = ConvexHull(np.column_stack((columns, rows)))
+    except (QhullError, ValueError):
+        return mask
+    drawn = Image.new("1", mask.shape[::-1])
+    outline = [(float(x), float(y)) for x, y in corners.points[corners.vertices]]
+    ImageDraw.Draw(drawn).polygon(outline, fill=1, outline=1)
+    return np.asarray(drawn, dtype=np.bool_) | mask
+
+
 def _trunk(tissue: Mask) -> Mask:
     """Return the large pieces of tissue (a thin chest wall may part them), without clothes."""
     labels, count = ndimage.label(ndimage.binary_opening(tissue))
@@ -122,6 +141,22 @@ def _mostly(air: Mask, inside: Mask) -> Mask:
     return np.asarray(keep[labels])
 
 
+def _without_gas(volume: Float, air: Mask) -> Mask:
+    """Leave out the components of each slice that are gas through and through."""
+    if not air.any():
+        return air
+    limit = min(GAS_HU, float(np.median(volume[air])) - _GAS_BELOW_LUNG_HU)
+    kept = np.zeros_like(air)
+    for index, plane in enumerate(volume):
+        labels, count = ndimage.label(air[index])
+        inner = np.where(ndimage.binary_erosion(air[index]), labels, 0)
+        medians = ndimage.median(plane, inner, np.arange(count + 1))
+        lung = np.nan_to_num(medians, nan=-np.inf) >= limit
+        lung[0] = False
+        kept[index] = lung[labels]
+    return kept
+
+
 def _sides(lung: Mask, body: Mask) -> bool:
     columns = np.flatnonzero(body.any(axis=0))
     if columns.size == 0:
@@ -143,20 +178,18 @@ def find(sample: Sample) -> Lungs:
     volume = sample.pixels[:, step // 2 :: step, step // 2 :: step]
     dy = (sample.geometry.row_spacing_mm or _ASSUMED_SPACING_MM) * step
     dx = (sample.geometry.column_spacing_mm or _ASSUMED_SPACING_MM) * step
-    mask = np.zeros(volume.shape, dtype=np.bool_)
-    body_cm2 = np.zeros(len(volume))
-    sides = np.zeros(len(volume), dtype=np.bool_)
+    air = np.zeros(volume.shape, dtype=np.bool_)
+    body = np.zeros_like(air)
     for index, plane in enumerate(volume):
         trunk = _trunk(plane > BODY_HU)
-        air = inner_air(ndimage.binary_opening(plane < AIR_HU), _MIN_COMPONENT)
-        mask[index] = _mostly(air, _surrounded(trunk))
-        body = trunk | mask[index]
-        body_cm2[index] = body.sum() * dx * dy / 100.0
-        sides[index] = _sides(mask[index], body)
+        pockets = inner_air(ndimage.binary_opening(plane < AIR_HU), _MIN_COMPONENT)
+        air[index] = _mostly(pockets, _surrounded(trunk))
+        body[index] = trunk | air[index]
+    mask = _without_gas(volume, air)
     return Lungs(
         area_cm2=mask.sum(axis=(1, 2)) * dx * dy / 100.0,
-        body_cm2=body_cm2,
-        both_sides=sides,
+        body_cm2=body.sum(axis=(1, 2)) * dx * dy / 100.0,
+        both_sides=np.array([_sides(m, b) for m, b in zip(mask, body, strict=True)], dtype=bool),
         width_cm=_extent_cm(mask, 1, dx),
         depth_cm=_extent_cm(mask, 2, dy),
         mask=mask,

@@ -41,7 +41,7 @@ class Entry:
 MODELS: Final[Mapping[str, Entry]] = {
     "cxr-lite": Entry(_HERE / "cxr_lite", "models.cxr_lite.model"),
     "cxr-lungs": Entry(_HERE / "cxr_lungs", "models.cxr_lungs.model"),
-    "ct-mobilenet": Entry(_HERE / "ct_mobilenet", "models.ct_mobilenet.model"),
+    "ct-lite": Entry(_HERE / "ct_lite", "models.ct_lite.model"),
     "gate": Entry(_HERE / "gate", "models.gate.model"),
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 from dicom_node.domain import RefusalCode, Sample, StudyKind
 from dicom_node.errors import StudyRefused
 from models import lungs
-from models.ct_mobilenet.series import LEAST_SHARE
+from models.ct_lite.series import LEAST_SHARE
 from models.gate.claims import contradicted
 from models.lungs import Lungs
 

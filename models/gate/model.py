@@ -7,7 +7,7 @@ from dicom_node.domain import StudyKind
 from dicom_node.ports import Gate
 from models import golden, lungs, weights
 from models.card import ModelCard
-from models.ct_mobilenet.series import LEAST_SHARE
+from models.ct_lite.series import LEAST_SHARE
 from models.gate.ct import CtGate
 from models.gate.cxr import CxrGate
 from models.gate.features import shaped_like

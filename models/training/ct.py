@@ -1,180 +1,163 @@
-"""Training and evaluation of the CT model."""
+"""Training of the CT model: three networks on three folds of papers, joined into one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Generator, Tensor
 
-from models import backbone, card, imaging, lungs, registry, weights
-from models.backbone import Backbone, MobileNet
-from models.card import Figure, Label
-from models.ct_mobilenet import preprocess, series
-from models.ct_mobilenet.model import CtMobileNet
+from dicom_node.errors import SettingsError
+from models import backbone, card, weights
+from models.card import Figure
+from models.ct_lite import network, preprocess
+from models.ct_lite.network import Committee
 from models.graph import softmax
-from models.training import cache, calibrate, manifest, metrics, scores, volumes
+from models.training import calibrate, ct_figures, ct_slices, ct_volumes, mistakes, scores
 from models.training import job as jobs
+from models.training.augment import augment
+from models.training.ct_slices import CLASSES, COVID, Slices, gather
 from models.training.job import Job, Outcome
-from models.training.loop import Fitted, fit, logits
-from models.training.manifest import Item
+from models.training.loop import Fitted, Plan, fit, logits
+from models.training.report import part_of
+from models.training.scores import Part
 
-CLASSES: Final = ("non_covid", "covid19")
-_COVID: Final = 1
-TRAINING_VOLUMES: Final = ("P002", "cap002", "normal002")
-"""Series that no archive can hold, so that the three sound ones stay for the test."""
-SOUND_VOLUMES: Final = ("P001", "cap001", "normal001")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slices:
-    """Prepared slices with what is known of each."""
-
-    items: Sequence[Item]
-    images: NDArray[np.uint8]
+FOLDS = (
+    "COVID-CT official train and val, each slice read by the network that had not seen its paper"
+)
 
 
-def _volume_slices(data: Path, name: str) -> Slices:
-    """Return the lung slices of a training volume; of a sick one only those marked infected."""
-    volume = volumes.read(data, name)
-    found = lungs.find(volume.sample)
-    items, images = [], []
-    sick = volume.label == "covid19"
-    for index in found.slices(series.LEAST_SHARE):
-        if sick and not volume.infected[index]:
-            continue
-        plane = preprocess.windowed(volume.sample.pixels[index])
-        squared = imaging.squared(plane, found.box(int(index), preprocess.MARGIN))
-        images.append(np.round(squared.pixels * 255.0).astype(np.uint8))
-        items.append(
-            Item(
-                id=f"{name}-{index}",
-                file=data / "ct" / "volumes" / name,
-                label="covid19" if sick else "non_covid",
-                split="train",
-                set="volumes",
-                source="COVID-CT-MD",
-                adult=True,
-                view="axial",
-                group=name,
-                official="",
-            )
-        )
-    return Slices(items, np.stack(images))
+def centred(images: Tensor) -> Tensor:
+    """Return the part of prepared slices that a served model sees."""
+    margin = (preprocess.PREPARED_EDGE - preprocess.EDGE) // 2
+    return images[:, :, margin : margin + preprocess.EDGE, margin : margin + preprocess.EDGE]
 
 
-def gather(job: Job) -> Slices:
-    """Return figures (split as published) and training volumes, prepared."""
-    figures = [replace(item, split=item.official) for item in manifest.slices(job.data)]
-    images = cache.prepared(
-        figures,
-        preprocess.prepare_figure,
-        imaging.CANONICAL_EDGE,
-        job.cache / "ct.npy",
-        job.progress,
+def _part(job: Job, slices: Slices) -> Part:
+    """Return slices weighted by the cells' shares; in a cell a paper counts by its square root.
+
+    One paper brought 26 figures, most brought one or two.
+    """
+    _, member, size = np.unique(slices.groups, return_inverse=True, return_counts=True)
+    weights = np.zeros(len(slices.items))
+    for cell in job.recipe.cells:
+        mine = np.array([i.label == cell.label and i.set in cell.sets for i in slices.items])
+        job.progress.say(f"{cell.label} from {'+'.join(cell.sets)}: {int(mine.sum())}")
+        if mine.any():
+            each = 1.0 / np.sqrt(size[member[mine]])
+            weights[mine] = cell.share * each / each.sum()
+    allowed = np.eye(len(CLASSES), dtype=np.bool_)[slices.truth]
+    return Part(slices.images, allowed, weights / weights.sum())
+
+
+def _plan(job: Job, divided: Slices, number: int) -> Plan:
+    """Return the plan of one member: another seed, the papers of one fold left out."""
+
+    def change(images: Tensor, random: Generator) -> Tensor:
+        # What augmentation moves in from outside is 0; outside the lungs is tissue, which is 1.
+        return 1.0 - augment(1.0 - images, preprocess.EDGE, job.recipe.augmentation, random)
+
+    train, val = (_part(job, divided.of(split)) for split in ("train", "val"))
+    return replace(
+        jobs.plan(job, train, val),
+        change=change,
+        prepare=centred,
+        seed=job.recipe.seed + number,
+        checkpoint=job.output / f"checkpoint-{job.recipe.digest}-{number}.pt",
     )
-    parts = [Slices(figures, images)]
-    parts += [_volume_slices(job.data, name) for name in TRAINING_VOLUMES]
-    return Slices(
-        [item for part in parts for item in part.items],
-        np.concatenate([part.images for part in parts]),
-    )
+
+
+def _member(job: Job, divided: Slices, number: int) -> Fitted:
+    """Train one network, or take up what an interrupted run has left of it."""
+    member = backbone.pretrained_lite(len(CLASSES), job.recipe.fitting.dropout)
+    kept = _kept(job, number)
+    if kept.is_file():
+        member.load_state_dict(load_file(kept))
+        return Fitted(member)
+    fitted = fit(member.to(job.device), _plan(job, divided, number), job.progress)
+    weights.write(kept, fitted.network.state_dict())
+    return fitted
+
+
+def _kept(job: Job, number: int) -> Path:
+    return job.output / f"member-{job.recipe.digest}-{number}.safetensors"
 
 
 def run(job: Job) -> Path:
-    """Train, calibrate on val, measure on test; return the folder of the finished model."""
+    """Train, calibrate on the folds left out, measure on test; return the model's folder."""
+    if job.recipe.fitting.frozen_blocks != network.TRUNK:
+        raise SettingsError(f"a CT recipe must freeze {network.TRUNK} blocks: they are shared")
     slices = gather(job)
     jobs.seed(job)
-    train = jobs.part(job, slices.items, slices.images, CLASSES, "train")
-    val = jobs.part(job, slices.items, slices.images, CLASSES, "val")
-    network = backbone.pretrained(job.backbone, len(CLASSES), job.recipe.fitting.dropout)
-    fitted = fit(network.to(job.device), jobs.plan(job, train, val), job.progress)
-    return finish(job, fitted, slices)
+    fitted, left_out = [], []
+    for number, divided in enumerate(ct_slices.folds(slices, job.recipe.seed)):
+        job.progress.say(f"member {number + 1} of {network.MEMBERS}")
+        fitted.append(_member(job, divided, number))
+        left = divided.of("val")
+        left_out.append((left, logits(fitted[-1].network, left.images, centred)))
+    unseen = Slices(
+        [item for left, _ in left_out for item in left.items],
+        np.concatenate([left.images for left, _ in left_out]),
+    )
+    folder = finish(job, fitted, slices, unseen, np.concatenate([raw for _, raw in left_out]))
+    for number in range(network.MEMBERS):
+        _kept(job, number).unlink()
+    return folder
 
 
-def finish(job: Job, fitted: Fitted, slices: Slices) -> Path:
-    """Calibrate, measure and save a fitted network."""
-    val = jobs.part(job, slices.items, slices.images, CLASSES, "val")
-    raw = logits(fitted.network, val.images, jobs.centred)
-    warmth = scores.temperature(raw, val)
-    point = calibrate.labels(CLASSES, raw, val, warmth, only=_COVID)[0]
+def finish(
+    job: Job, fitted: list[Fitted], slices: Slices, unseen: Slices, raw: NDArray[np.float32]
+) -> Path:
+    """Join, calibrate by what each member said of papers that it had not seen, measure, save."""
+    joined = Committee.of([one.network for one in fitted])
+    halved = {name: jobs.halved(tensor) for name, tensor in joined.state_dict().items()}
+    weights.fill(joined, halved, jobs.WEIGHTS_FILE)
+    allowed = np.eye(len(CLASSES), dtype=np.bool_)[unseen.truth]
+    part = Part(unseen.images[:0], allowed, np.full(len(raw), 1.0 / len(raw)))
+    warmth = scores.temperature(raw, part)
+    point = calibrate.labels(CLASSES, raw, part, warmth, only=COVID)[0]
+    test = slices.of("test")
+    said = logits(joined, test.images, centred)
+    tested = part_of(
+        ct_figures.TEST, CLASSES, test.items, softmax(said, warmth), uncalibrated=softmax(said, 1.0)
+    )
     outcome = Outcome(
         labels=(point,),
         operating={"temperature": warmth},
-        figures=_slice_figures(fitted.network, slices, warmth, point),
-        history=tuple(fitted.history),
+        figures=(
+            *ct_figures.figures(softmax(raw, warmth), unseen, point, FOLDS),
+            *_measured(job, slices, joined, softmax(said, warmth), point),
+        ),
+        history=tuple(fitted[-1].history),
+        ended=fitted[-1].ended,
+        parts=(tested,),
+        errors=mistakes.explained(tested, network=joined, images=test.images, prepare=centred),
     )
-    tensors = jobs.network_tensors(fitted.network)
-    return jobs.save(job, tensors, outcome, lambda folder: series_figures(job.data, folder))
+    return jobs.save(job, halved, outcome, lambda folder: ct_volumes.figures(job.data, folder))
+
+
+def _measured(
+    job: Job, slices: Slices, joined: Committee, p: NDArray[np.float32], point: card.Label
+) -> tuple[Figure, ...]:
+    """Return the figures on the official test split, without shared papers too, and controls."""
+    test = slices.of("test")
+    papers = {item.group for item in slices.items if item.split != "test"}
+    fresh = np.array([group not in papers for group in test.groups])
+    found = ct_figures.figures(p, test, point, ct_figures.TEST)
+    if len(np.unique(test.truth[fresh])) == len(CLASSES):
+        found += ct_figures.figures(
+            p[fresh], test.where(fresh), point, "the same, unseen papers only"
+        )
+    return found + ct_figures.controls(joined, slices, centred, job.progress)
 
 
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    network = MobileNet(len(CLASSES))
-    weights.fill(network, weights.read(folder, known.weights), known.weights.file)
-    on_slices = _slice_figures(network, gather(job), known.temperature, known.labels[0])
-    return on_slices + series_figures(job.data, folder)
-
-
-def _slice_figures(
-    network: Backbone, slices: Slices, warmth: float, point: Label
-) -> tuple[Figure, ...]:
-    """Return figures on the official test split of single slices, and without shared papers."""
-    test = [i for i, item in enumerate(slices.items) if item.split == "test"]
-    p = softmax(logits(network, slices.images[test], jobs.centred), warmth)
-    truth = np.array([CLASSES.index(slices.items[i].label) for i in test])
-    groups = np.array([slices.items[i].group for i in test])
-    seen = {item.group for item in slices.items if item.split in {"train", "val"}}
-    fresh = np.array([group not in seen for group in groups])
-    found = _figures(p, truth, groups, point, "COVID-CT official test, single slices")
-    if len(np.unique(truth[fresh])) == len(CLASSES):
-        found += _figures(
-            p[fresh], truth[fresh], groups[fresh], point, "the same, unseen papers only"
-        )
-    return found
-
-
-def _figures(
-    p: NDArray[np.float32],
-    truth: NDArray[np.int64],
-    groups: NDArray[np.str_],
-    point: Label,
-    on: str,
-) -> tuple[Figure, ...]:
-    positive = truth == _COVID
-    score = p[:, _COVID]
-    said = score >= point.threshold
-    sick, well = groups[positive], groups[~positive]
-    at = f"{on}, threshold {point.threshold:.3f}"
-    ece = metrics.expected_calibration_error(p, truth)
-    return (
-        metrics.figure("AUC, COVID-19 against other", on, metrics.auc(score, positive), groups),
-        metrics.figure("accuracy", on, metrics.accuracy(p, truth), groups),
-        metrics.figure(
-            "F1 for COVID-19", on, metrics.f1(p.argmax(axis=1) == _COVID, positive), groups
-        ),
-        metrics.figure("sensitivity for COVID-19", at, metrics.rate(said[positive]), sick),
-        metrics.figure("specificity for COVID-19", at, metrics.rate(~said[~positive]), well),
-        metrics.figure("expected calibration error", on, ece, groups),
-    )
-
-
-def series_figures(data: Path, folder: Path) -> tuple[Figure, ...]:
-    """Return the series probability of each sound volume: three patients, no statistics."""
-    where = registry.Entry(folder, registry.entry("ct-mobilenet").module)
-    model = cast("CtMobileNet", registry.open_model(where, "cpu"))
-    found = []
-    for name in SOUND_VOLUMES:
-        volume = volumes.read(data, name)
-        finding = model.predict(volume.sample).findings[0]
-        found.append(
-            Figure(
-                name=f"series probability of COVID-19, {name} (truth: {volume.label})",
-                on="one sound volume",
-                value=round(finding.probability, 4),
-                n=1,
-            )
-        )
-    return tuple(found)
+    joined = Committee()
+    weights.fill(joined, weights.read(folder, known.weights), known.weights.file)
+    slices = gather(job)
+    p = softmax(logits(joined, slices.of("test").images, centred), known.temperature)
+    measured = _measured(job, slices, joined, p, known.labels[0])
+    return measured + ct_volumes.figures(job.data, folder)

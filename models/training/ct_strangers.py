@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from dicom_node.domain import Geometry, InstanceRef, Sample, StudyKind
 from models import lungs
-from models.ct_mobilenet.preprocess import windowed
-from models.ct_mobilenet.series import LEAST_SHARE
+from models.ct_lite.preprocess import windowed
+from models.ct_lite.series import LEAST_SHARE
 from models.training import bodyparts
 from models.training.alterations import Wanted
 

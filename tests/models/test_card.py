@@ -98,7 +98,7 @@ def test_entry_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_written_part_reads_back(tmp_path: Path) -> None:
-    copy = copied(registry.entry("ct-mobilenet"), tmp_path / "model")
+    copy = copied(registry.entry("ct-lite"), tmp_path / "model")
     labels = (_label(0.1, 0.25, 0.5),)
     figures = (Figure(name='a "b" ü', on="x\\y", value=0.5, n=3, low=0.1, high=0.9),)
     weights = Weights(file="weights.safetensors", sha256="0" * 64)

@@ -49,12 +49,10 @@ def test_balanced_accuracy_in_core_test_is_the_cards(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["P001", "cap001", "normal001"])
 def test_series_probability_of_a_sound_volume_is_the_cards(data_dir: Path, name: str) -> None:
-    served = cast("Classifier", registry.open_model(registry.entry("ct-mobilenet"), "cpu"))
+    served = cast("Classifier", registry.open_model(registry.entry("ct-lite"), "cpu"))
     sample = decoded(data_dir / "ct" / "volumes" / name, StudyKind.CT)
 
     found = served.predict(sample).findings[0]
 
-    expected = _figure(
-        "ct-mobilenet", f"series probability of COVID-19, {name}", "one sound volume"
-    )
+    expected = _figure("ct-lite", f"series probability of COVID-19, {name}", "one sound volume")
     assert found.probability == pytest.approx(expected.value, abs=0.02)

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.domain import Box
+from dicom_node.domain import Box, Sample
 from models import golden, lungs
-from models.ct_mobilenet import series
+from models.ct_lite import series
 
 probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -33,6 +33,54 @@ def test_find_in_air_sees_no_lung() -> None:
     air = replace(golden.series(), pixels=np.full((4, 64, 64), -1000.0, dtype=np.float32))
 
     assert len(lungs.find(air).slices(series.LEAST_SHARE)) == 0
+
+
+def _with_stomach(hounsfield: float) -> Sample:
+    """Return the golden series with a bubble before the spine on its lowest slices."""
+    sample = golden.series()
+    pixels = sample.pixels.copy()
+    y, x = np.mgrid[0:160, 0:160]
+    pixels[:4, (x - 80) ** 2 + (y - 45) ** 2 < 81] = hounsfield
+    return replace(sample, pixels=pixels)
+
+
+def test_find_leaves_gas_out_of_the_lungs() -> None:
+    clean, gas = lungs.find(golden.series()), lungs.find(_with_stomach(-1000.0))
+
+    np.testing.assert_array_equal(gas.mask, clean.mask)
+
+
+def test_find_keeps_a_pocket_as_dense_as_lung() -> None:
+    clean, lung = lungs.find(golden.series()), lungs.find(_with_stomach(-850.0))
+
+    assert lung.area_cm2[0] > clean.area_cm2[0]
+
+
+def test_find_keeps_lungs_that_are_nearly_air() -> None:
+    sample = golden.series()
+    air = sample.pixels < lungs.AIR_HU
+    inside = air & (sample.pixels > -990.0)
+    emphysema = replace(sample, pixels=np.where(inside, np.float32(-955.0), sample.pixels))
+
+    assert len(lungs.find(emphysema).slices(series.LEAST_SHARE)) == len(sample.pixels)
+
+
+def test_hull_is_convex_and_holds_the_mask() -> None:
+    mask = np.zeros((40, 50), dtype=bool)
+    mask[5:35, 5:10] = mask[5:10, 5:45] = True
+
+    whole = lungs.hull(mask)
+
+    assert (whole | mask).sum() == whole.sum()
+    assert whole[15, 15]
+    assert not whole[34, 44]
+
+
+def test_hull_of_a_line_is_the_line() -> None:
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[3, 2:8] = True
+
+    np.testing.assert_array_equal(lungs.hull(mask), mask)
 
 
 def test_box_surrounds_the_lungs_and_stays_inside() -> None:

@@ -52,7 +52,7 @@ def test_classifier_that_is_not_served_is_not_found() -> None:
     ("kind", "name"),
     [
         (StudyKind.CXR, "chexnet"),
-        (StudyKind.CXR, "ct-mobilenet"),
+        (StudyKind.CXR, "ct-lite"),
         (StudyKind.CT, "cxr-lite"),
         (StudyKind.CXR, "gate"),
     ],

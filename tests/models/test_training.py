@@ -78,7 +78,7 @@ def _images(count: int) -> torch.Tensor:
 
 
 def test_augment_keeps_range_and_shape_and_follows_the_seed() -> None:
-    how = recipe.load("ct-mobilenet").augmentation
+    how = recipe.load("ct-lite").augmentation
 
     first, again, other = (
         augment.augment(_images(6), 40, how, torch.Generator().manual_seed(seed))
