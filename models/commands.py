@@ -78,7 +78,7 @@ def evaluate(  # noqa: PLR0913  # each is an option of the command
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure models anew on held-out images: shipped ones, and published recipes trained here."""
+    """Measure a model anew on held-out images; or tabulate all, published ones measured anew."""
     _want_training()
     from models.training import comparison, tasks  # noqa: PLC0415  # loads torch
     from models.training import job as jobs  # noqa: PLC0415

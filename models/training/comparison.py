@@ -1,4 +1,4 @@
-"""Every recipe that has weights, measured anew."""
+"""Every recipe that has weights, measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,19 +51,22 @@ def one(job: Job) -> Measured:
 
 
 def every(data: Path, root: Path, progress: Progress) -> tuple[Measured, ...]:
-    """Measure the models of all recipes; one without weights has no figures.
+    """Measure what published recipes have made, beside the figures of the shipped models' cards.
 
-    A recipe that another begins with is a stage of that other's model, not a model.
+    A card's figures are those of its weights, which it names by hash, and come of the same code.
+    A published recipe without weights has no figures; a recipe that another begins with is a stage
+    of that other's model.
     """
     names = sorted(file.stem for file in recipe.FOLDER.glob("*.toml"))
     jobs = [replace(tasks.job_for(name, data, root), progress=progress) for name in names]
     stages = {job.recipe.start for job in jobs}
-    jobs = [job for job in jobs if job.recipe.name not in stages]
     found = []
-    for job in progress.track(jobs, "evaluating"):
+    for job in progress.track([j for j in jobs if j.recipe.name not in stages], "evaluating"):
         progress.say(f"evaluating {job.recipe.name}")
-        has = kept.read(job) if job.recipe.task == "published" else _shipped(job)
-        found.append(one(job) if has else Measured(job.recipe))
+        if job.recipe.task == "published":
+            found.append(one(job) if kept.read(job) else Measured(job.recipe))
+        else:
+            found.append(Measured(job.recipe, registry.entry(job.recipe.model).card().figures))
     return tuple(found)
 
 

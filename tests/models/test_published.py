@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dicom_node.errors import ModelError, SettingsError, WeightsMismatch
+from models import registry
 from models.card import Figure
 from models.training import comparison, metrics, recipe, tasks
 from models.training.job import Job
@@ -260,6 +261,20 @@ def test_table_gives_an_exact_interval_where_all_were_right() -> None:
 def test_recipe_without_weights_says_how_to_get_them(tiny: Job) -> None:
     with pytest.raises(SettingsError, match="models train kermany-cnn8"):
         comparison.one(tiny)
+
+
+def test_everything_is_what_was_trained_here_and_the_cards_of_what_ships(
+    tiny: Job, tmp_path: Path
+) -> None:
+    found = comparison.every(tiny.data, tmp_path / "nothing", tiny.progress)
+
+    shipped = {m.recipe.name: m.figures for m in found if m.figures}
+    assert shipped == {
+        name: registry.entry(name).card().figures
+        for name in ("ct-lite", "cxr-lite", "cxr-lungs", "gate")
+    }
+    assert sum(m.recipe.task == "published" for m in found) == 7
+    assert not any(m.recipe.name == "cxr-lite-base" for m in found)
 
 
 def test_damaged_metrics_are_told(tiny: Job) -> None:
