@@ -42,6 +42,7 @@ from dicom_node.domain.worklist import (
     FindingItem,
     RunSummary,
     StudyDetail,
+    WorklistHead,
     WorklistItem,
 )
 
@@ -88,6 +89,7 @@ __all__ = [
     "StudyRef",
     "TriageResult",
     "Trigger",
+    "WorklistHead",
     "WorklistItem",
     "statement",
 ]
