@@ -5,7 +5,7 @@ from importlib import metadata
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from dicom_node.api import monitor, pages, problems, studies
+from dicom_node.api import history, monitor, pages, problems, studies, worklist
 from dicom_node.api.services import Services
 
 
@@ -23,7 +23,7 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (studies.router, pages.router, monitor.router):
-        app.include_router(router)
+    for module in (studies, worklist, history, pages, monitor):
+        app.include_router(module.router)
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
     return app

@@ -12,12 +12,7 @@ from dicom_node.ledger import Ledger
 from dicom_node.worklist.order import rule_text
 from tests.asgi import AsgiClient
 from tests.ledgers import Clock, report, start, study
-
-CONTRACT = (
-    "study_instance_uid accession_number patient_id patient_name modality study_description state "
-    "priority priority_reason findings model refusal error received_at reported_at wait_s "
-    "assessment viewer_url report"
-).split()
+from tests.worklist_items import CONTRACT
 
 
 def fill(ledger: Ledger) -> None:
@@ -105,6 +100,8 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("post", "/ai/studies/{study_instance_uid}/assessments"),
         ("post", "/ai/runs/{run_id}/retry"),
         ("get", "/ai/worklist"),
+        ("get", "/ai/board"),
+        ("get", "/ai/history"),
         ("get", "/ai/health"),
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
