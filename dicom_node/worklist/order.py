@@ -124,6 +124,15 @@ def rule_text(policy: Policy) -> str:
     )
 
 
+def places_text() -> str:
+    """Return the groups in one line, first to last, for the page."""
+    words = {Place.PENDING: "no result yet"}
+    return " › ".join(
+        group.name if group.name in Priority.__members__ else words.get(group, group.name.lower())
+        for group in Place
+    )
+
+
 def _own_place(item: Ranked) -> Place:
     if item.state is RunState.FAILED:
         return Place.FAILED
