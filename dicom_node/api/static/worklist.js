@@ -40,8 +40,8 @@ const poll = new Poll({
   trouble(error) {
     byId("trouble").hidden = false;
     byId("trouble-text").textContent =
-      `${error.message}. The list is as it was last seen; the archive and the viewer work without ` +
-      "it, so reading goes on. Trying again.";
+      `${sentence(error)} The list is as it was last seen. Archive and viewer work without it, so ` +
+      "reading goes on. Trying again.";
     byId("status").classList.add("stale");
   },
 });
@@ -98,7 +98,7 @@ async function readAgain(item) {
     say(status === 202 ? "Asked for a new reading." : "It stands as it is; there is nothing to read anew.");
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    say(`${error.message}.`);
+    say(sentence(error));
   }
   look();
 }
@@ -130,9 +130,14 @@ function tell({ fresh, changed }) {
   if (parts.length) say(`${parts.join("; ")}.`);
 }
 
-function say(sentence) {
+/** Return what went wrong as one sentence with one full stop. */
+function sentence({ message }) {
+  return `${message.replace(/\.$/, "")}.`;
+}
+
+function say(words) {
   const news = byId("news");
-  news.textContent = sentence;
+  news.textContent = words;
   clearTimeout(hush);
   hush = setTimeout(() => news.replaceChildren(), NEWS_MS);
 }
