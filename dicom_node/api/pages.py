@@ -1,7 +1,6 @@
 """Routes for people: the worklist, its page, the description of the API."""
 
 import html
-from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from typing import Annotated, Final
@@ -12,7 +11,6 @@ from pydantic import BeforeValidator, Field
 
 from dicom_node import jsonform
 from dicom_node.api.answers import WorklistAnswer
-from dicom_node.api.problems import ProblemError
 from dicom_node.api.services import Node
 from dicom_node.domain import RunState
 from dicom_node.worklist.order import order, rule_text
@@ -62,11 +60,3 @@ def page(node: Node) -> HTMLResponse:
 def docs() -> HTMLResponse:
     """Show the description of the API; needs nothing from other hosts."""
     return HTMLResponse((STATIC / "docs.html").read_text())
-
-
-@router.get("/ohif", include_in_schema=False)
-@router.get("/ohif/{path:path}", include_in_schema=False)
-def viewer(path: str = "") -> None:
-    """Keep the viewer's place."""
-    del path
-    raise ProblemError(HTTPStatus.NOT_FOUND, "the viewer is not installed on this node")
