@@ -25,8 +25,11 @@ const followed = new Set();
 /** @returns {Reading} */
 export const reading = uid => readings.get(uid) ?? ANEW;
 
-/** @returns {boolean} whether a run of the study is on its way. */
-export const isLive = study => study !== null && (LIVE.has(study.state) || LIVE.has(study.runs[0]?.state));
+/** @returns {boolean} whether a run of the study is queued or running. */
+const isRunning = study => study !== null && LIVE.has(study.runs[0]?.state);
+
+/** @returns {boolean} whether a study is on its way to a result. */
+export const isLive = study => study !== null && (LIVE.has(study.state) || isRunning(study));
 
 /** Call `listener` after each change, until the returned function is called. */
 export function subscribe(listener) {
@@ -51,6 +54,10 @@ export async function open(uid) {
 export async function request(uid, force = false) {
   if (reading(uid).asked) return;
   change(uid, { asked: true, since: Date.now(), trouble: null });
+  if (await look(uid) && isRunning(reading(uid).study)) {
+    await follow(uid); // asking again would get a 409, which browsers print as an error
+    return;
+  }
   try {
     await askForRun(uid, force);
   } catch (trouble) {
