@@ -23,7 +23,7 @@ from dicom_node.api.services import Services
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
 from dicom_node.worklist.order import order
-from tests.fakes import FakeAdmission
+from tests.fakes import FakeAdmission, FakeCatalogue
 from tests.histories import many_studies
 
 _LIMIT = 500
@@ -63,6 +63,7 @@ def _node(home: Path) -> Services:
     return Services(
         ledger=ledger,
         admission=FakeAdmission(ledger),
+        catalogue=FakeCatalogue(),
         probes={},
         settings=settings,
         policy=policy.load(),

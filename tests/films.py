@@ -4,7 +4,7 @@ from copy import deepcopy
 from itertools import count
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from dicom_node import uids
 from dicom_node.phantom.samples import frontal
@@ -23,14 +23,21 @@ class Films:
 
     def send(self, name: str) -> str:
         """Send a film of a patient with this name; return its Study Instance UID."""
-        dataset = self.make(name)
+        return self.send_file(self.render(name))
+
+    def send_file(self, file: Path) -> str:
+        """Send a rendered film, again perhaps; return its Study Instance UID."""
+        assert all(outcome.stored for outcome in self._node.send([file]))
+        return str(dcmread(file, stop_before_pixels=True).StudyInstanceUID)
+
+    def render(self, name: str) -> Path:
+        """Write a film of its own study to a file."""
+        dataset = self._make(name)
         file = self._folder / f"{dataset.SOPInstanceUID}.dcm"
         dataset.save_as(file, enforce_file_format=True)
-        assert all(outcome.stored for outcome in self._node.send([file]))
-        return str(dataset.StudyInstanceUID)
+        return file
 
-    def make(self, name: str) -> Dataset:
-        """Return a film of its own study."""
+    def _make(self, name: str) -> Dataset:
         dataset = deepcopy(self._film)
         number = str(next(_NUMBERS))
         dataset.SpecificCharacterSet = "ISO_IR 192"

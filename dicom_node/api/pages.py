@@ -1,7 +1,6 @@
 """Pages for people: the worklist, its history, the description of the API."""
 
 import html
-from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -9,7 +8,6 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dicom_node.api.problems import ProblemError
 from dicom_node.api.services import Node
 from dicom_node.worklist.order import places_text, rule_text
 
@@ -48,14 +46,6 @@ def trends() -> HTMLResponse:
 def docs() -> HTMLResponse:
     """Show the description of the API; needs nothing from other hosts."""
     return _page("docs")
-
-
-@router.get("/ohif")
-@router.get("/ohif/{path:path}")
-def viewer(path: str = "") -> None:
-    """Keep the viewer's place."""
-    del path
-    raise ProblemError(HTTPStatus.NOT_FOUND, "the viewer is not installed on this node")
 
 
 def _page(name: str, **words: str) -> HTMLResponse:

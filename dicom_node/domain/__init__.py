@@ -35,7 +35,16 @@ from dicom_node.domain.shadow import (
     Statement,
     statement,
 )
-from dicom_node.domain.study import Change, Changes, InstanceRef, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain.study import (
+    Change,
+    Changes,
+    InstanceRef,
+    MatchingKey,
+    SeriesRef,
+    StudyEntry,
+    StudyKind,
+    StudyRef,
+)
 from dicom_node.domain.worklist import (
     Assessment,
     Delivery,
@@ -60,6 +69,7 @@ __all__ = [
     "Geometry",
     "Heatmap",
     "InstanceRef",
+    "MatchingKey",
     "Measurement",
     "ModelIdentity",
     "ModelState",
@@ -85,6 +95,7 @@ __all__ = [
     "Stage",
     "Statement",
     "StudyDetail",
+    "StudyEntry",
     "StudyKind",
     "StudyRef",
     "TriageResult",

@@ -70,6 +70,11 @@ class Queries:
         found = {item.study_instance_uid: item for item in items}
         return tuple(found[uid] for uid in uids)
 
+    def heads(self) -> tuple[WorklistHead, ...]:
+        """Return the head of every study, in no order."""
+        with self._database.read() as session:
+            return heads(session)
+
     def revision(self) -> str:
         """Return a word that changes with each arrival, change of state and assessment.
 

@@ -125,6 +125,7 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("get", "/ai/health"),
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
+        ("get", "/ai/qido/studies"),
     }
     schemas = api["components"]["schemas"]
     assert set(CONTRACT) == set(schemas["WorklistItem"]["properties"])

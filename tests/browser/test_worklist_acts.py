@@ -1,31 +1,22 @@
 """What a reader does on the worklist page, and what the node keeps of it."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from dicom_node.domain import Failure, Refusal, RefusalCode, Stage
-from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.phantom.samples import DemoSample
+from tests.browser.conftest import Screenshot
 from tests.films import Films
 from tests.nodes import LiveNode
 from tests.worklist_page import expect_state, listed, open_worklist, row
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.node, pytest.mark.browser]
+
+Samples = dict[str, DemoSample]
 
 
 @pytest.fixture(scope="module")
 def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> Films:
     return Films(node, tmp_path_factory.mktemp("films"))
-
-
-@pytest.fixture
-def ledger(node: LiveNode) -> Iterator[Ledger]:
-    """Open the node's own ledger, to bring about what cannot be provoked from outside."""
-    settings = node.settings()
-    opened = open_ledger(settings.database, settings.viewer_url)
-    yield opened
-    opened.close()
 
 
 def test_accepting_by_keys_is_kept_and_the_study_is_done(
@@ -80,23 +71,25 @@ def test_amending_needs_words(page: Page, node: LiveNode, films: Films) -> None:
 
 
 def test_failed_study_tells_what_to_do_and_is_read_after_retry(
-    page: Page, node: LiveNode, films: Films, ledger: Ledger
+    page: Page, node: LiveNode, films: Films, screenshot: Screenshot
 ) -> None:
-    uid = films.send("FAILED^FAY")
-    runs = len(node.final(uid)["runs"])
-    ledger.studies.fail(uid, Failure(Stage.STORE, "the archive did not take the report"))
     open_worklist(page)
+    with node.paused("worker"):
+        film = films.render("FAILED^FAY")
+        uid = films.send_file(film)
+        expect_state(page, uid, "QUEUED")
+        (orthanc_id,) = node.lookup(uid, "Study")
+        node.delete(f"/studies/{orthanc_id}")
     expect_state(page, uid, "FAILED")
-    expect(row(page, uid)).to_contain_text("the archive did not take the report")
+    expect(row(page, uid)).to_contain_text("fetch")
     row(page, uid).get_by_role("button", name="Details").click()
     drawer = page.get_by_role("complementary")
-    expect(drawer).to_contain_text(
-        "What to do: The archive did not take the report: is the disk full?"
-    )
+    expect(drawer).to_contain_text("What to do: The archive did not give the images.")
+    screenshot("failed")
+    films.send_file(film)
     row(page, uid).get_by_role("button", name="Retry").click()
     expect_state(page, uid, "REPORTED")
     assert node.study(uid)["state"] == "REPORTED"
-    assert len(node.study(uid)["runs"]) > runs
 
 
 def test_reported_study_is_read_again_when_asked(page: Page, node: LiveNode, films: Films) -> None:
@@ -109,15 +102,10 @@ def test_reported_study_is_read_again_when_asked(page: Page, node: LiveNode, fil
     node.final(uid, runs=runs + 1)
 
 
-def test_refused_study_tells_why_and_what_to_do(
-    page: Page, node: LiveNode, films: Films, ledger: Ledger
-) -> None:
-    uid = films.send("REFUSED^RITA")
-    node.final(uid)
-    ledger.studies.refuse(uid, Refusal(RefusalCode.NOT_FRONTAL, "The film is not frontal."))
+def test_refused_study_tells_why_and_what_to_do(page: Page, samples: Samples) -> None:
+    uid = samples["knee"].study_instance_uid
     open_worklist(page)
     expect_state(page, uid, "REFUSED")
-    expect(row(page, uid)).to_contain_text("NOT_FRONTAL")
     row(page, uid).focus()
     page.keyboard.press("d")
     drawer = page.get_by_role("complementary")

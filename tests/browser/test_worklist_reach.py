@@ -11,7 +11,7 @@ from tests.browser.conftest import Screenshot
 from tests.nodes import LiveNode
 from tests.worklist_page import open_worklist, row
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 Samples = dict[str, DemoSample]
 PHONE = {"width": 390, "height": 844}

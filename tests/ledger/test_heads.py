@@ -1,6 +1,5 @@
 """Heads say the same of a study as its item, so that ordering by them is ordering the items."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 from itertools import count
 
@@ -76,17 +75,6 @@ class Past:
             self._ledger.assessments.add(uid, verdict)
 
 
-def all_heads(ledger: Ledger) -> tuple[WorklistHead, ...]:
-    kept: list[WorklistHead] = []
-
-    def keep_all(heads: Sequence[WorklistHead]) -> Sequence[str]:
-        kept.extend(heads)
-        return ()
-
-    ledger.queries.chosen(keep_all)
-    return tuple(kept)
-
-
 PASTS = st.lists(
     st.tuples(st.integers(1, 6), st.sampled_from(ACTS), st.sampled_from(Priority)), max_size=14
 )
@@ -102,7 +90,7 @@ def test_page_by_heads_is_the_beginning_of_all_items_in_order(
         history.act(f"1.2.{number}", what, priority)
     now = clock()
     items = {item.study_instance_uid: item for item in ledger.queries.worklist()}
-    heads = all_heads(ledger)
+    heads = ledger.queries.heads()
     assert {head.study_instance_uid for head in heads} == set(items)
     for head in heads:
         item = items[head.study_instance_uid]

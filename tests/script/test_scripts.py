@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ("demo", "server", "setup", "stop", "test")
+SCRIPTS = ("demo", "server", "setup", "stop", "test", "viewer")
 _NOBODY = 65534
 
 

@@ -62,7 +62,7 @@ export function seconds(count) {
 
 /** Return a patient's name as DICOM keeps it, in the order in which it is read aloud. */
 export function personName(name) {
-  return name.split("=")[0].replaceAll("^", " ").trim() || "(no name)";
+  return name.replaceAll("^", " ").replaceAll("=", " = ").trim() || "(no name)";
 }
 
 /** Return a time of the API in the reader's clock, with the date where it is not today. */

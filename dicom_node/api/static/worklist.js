@@ -13,6 +13,7 @@ import { Verdict } from "./verdict.js";
 
 const TICK_MS = 10000;
 const NEWS_MS = 8000;
+const TOLD_AT_ONCE = 3;
 
 const list = new List(byId("rows"));
 const details = new Details();
@@ -91,10 +92,13 @@ function judge(item, given) {
 }
 
 async function readAgain(item) {
-  const { study_instance_uid: uid, state } = item;
-  const path = `/ai/studies/${encodeURIComponent(uid)}/runs`;
+  const path = `/ai/studies/${encodeURIComponent(item.study_instance_uid)}/runs`;
   try {
-    const { status } = await ask(path, { body: { force: state !== "FAILED" } });
+    let { status, body } = await ask(path, { body: { force: item.state !== "FAILED" } });
+    if (status === 200 && body.item.state === "FAILED") {
+      // It failed beside an earlier report that stands for the same images: only force helps.
+      ({ status } = await ask(path, { body: { force: true } }));
+    }
     say(status === 202 ? "Asked for a new reading." : "It stands as it is; there is nothing to read anew.");
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
@@ -123,10 +127,10 @@ function counted({ items, matching, total }) {
 
 /** Tell news in one sentence, politely. */
 function tell({ fresh, changed }) {
-  const parts = [];
-  if (fresh.length) parts.push(`${fresh.length} new`);
-  parts.push(...changed.slice(0, 2).map((i) => `${personName(i.patient_name)} ${stateWords(i.state)[1]}`));
-  if (changed.length > 2) parts.push(`${changed.length - 2} more changed`);
+  const name = (item) => `${personName(item.patient_name)} ${stateWords(item.state)[1]}`;
+  const parts = [...fresh.map((item) => `new: ${name(item)}`), ...changed.map(name)];
+  const more = parts.length - TOLD_AT_ONCE;
+  if (more > 0) parts.splice(TOLD_AT_ONCE, more, `${more} more`);
   if (parts.length) say(`${parts.join("; ")}.`);
 }
 
