@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     with TemporaryDirectory() as scratch:
-        node = _node(Path(scratch))
+        node = node_at(Path(scratch), lambda: _NOW)
         many_studies(node.ledger, options.studies, random.Random(1), node.clock())
         if json.loads(_as_it_was(node))["items"] != _items(worklist.worklist(node).body):
             raise SystemExit("the two answers differ")
@@ -56,10 +56,11 @@ def main() -> None:
     print(f"GET /ai/worklist -> 304  {1000 * unchanged:7.1f} ms   {was / unchanged:5.1f} times")
 
 
-def _node(home: Path) -> Services:
+def node_at(home: Path, clock: Callable[[], datetime]) -> Services:
+    """Return the services of an API without archive and queue, on an empty ledger."""
     settings = Settings(home=home)
     database = f"sqlite:///{home / 'ledger.sqlite3'}"
-    ledger = open_ledger(database, settings.viewer_url, clock=lambda: _NOW)
+    ledger = open_ledger(database, settings.viewer_url, clock=clock)
     return Services(
         ledger=ledger,
         admission=FakeAdmission(ledger),
@@ -67,7 +68,7 @@ def _node(home: Path) -> Services:
         probes={},
         settings=settings,
         policy=policy.load(),
-        clock=lambda: _NOW,
+        clock=clock,
     )
 
 

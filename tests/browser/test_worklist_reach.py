@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from dicom_node.phantom.samples import DemoSample
 from tests.browser.conftest import Screenshot
@@ -14,7 +14,7 @@ from tests.worklist_page import open_worklist, row
 pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 Samples = dict[str, DemoSample]
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def expect_no_violation(page: Page) -> None:
