@@ -74,21 +74,22 @@ def test_failed_study_tells_what_to_do_and_is_read_after_retry(
     page: Page, node: LiveNode, films: Films, screenshot: Screenshot
 ) -> None:
     open_worklist(page)
+    film = films.render("FAILED^FAY")
     with node.paused("worker"):
-        film = films.render("FAILED^FAY")
         uid = films.send_file(film)
         expect_state(page, uid, "QUEUED")
         (orthanc_id,) = node.lookup(uid, "Study")
         node.delete(f"/studies/{orthanc_id}")
     expect_state(page, uid, "FAILED")
-    expect(row(page, uid)).to_contain_text("fetch")
+    expect(row(page, uid)).to_contain_text("send it again")
     row(page, uid).get_by_role("button", name="Details").click()
     drawer = page.get_by_role("complementary")
     expect(drawer).to_contain_text("What to do: The archive did not give the images.")
     screenshot("failed")
-    films.send_file(film)
-    row(page, uid).get_by_role("button", name="Retry").click()
-    expect_state(page, uid, "REPORTED")
+    with node.paused("intake"):  # which would read the film by itself
+        films.send_file(film)
+        row(page, uid).get_by_role("button", name="Retry").click()
+        expect_state(page, uid, "REPORTED")
     assert node.study(uid)["state"] == "REPORTED"
 
 

@@ -157,7 +157,7 @@ def test_page_tells_that_the_api_is_away_keeps_its_rows_and_recovers(
     open_worklist(page)
     before = listed(page)
     with node.without("api"):
-        expect(page.get_by_role("alert").filter(has_text="reading goes on")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="as it was last seen")).to_be_visible()
         assert listed(page) == before
         screenshot("away")
     expect(page.locator("#trouble")).to_be_hidden()

@@ -53,6 +53,6 @@ const STAGES = {
  */
 export function advice({ refusal, error }) {
   if (refusal) return REFUSALS[refusal.code] ?? READ;
-  if (error) return `${STAGES[error.stage] ?? AGAIN} Until then: ${READ.toLowerCase()}`;
+  if (error) return `${STAGES[error.stage] ?? AGAIN} Until then nobody but a reader has looked at it.`;
   return "";
 }

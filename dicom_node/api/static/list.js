@@ -31,7 +31,7 @@ export class List {
    * Show these items in this order.
    * @param {object[]} items of /ai/board
    * @param {number} behind milliseconds by which this machine's clock is behind the node's
-   * @returns {{fresh: object[], changed: object[]}} what was not listed, or not so
+   * @returns {{fresh: object[], changed: object[]}} what was not listed, or in another state
    */
   show(items, behind) {
     this.#behind = behind;
@@ -82,7 +82,8 @@ export class List {
     const known = this.#rows.get(uid);
     if (known?.print === print) return known.row;
     const row = known?.row ?? make("tr", { role: "row", tabindex: "-1", "data-uid": uid });
-    (known ? news.changed : news.fresh).push(item);
+    if (!known) news.fresh.push(item);
+    else if (known.item.state !== item.state) news.changed.push(item);
     row.className = `state-${item.state} place-${item.place}`;
     row.replaceChildren(...cells(item, this.#now()));
     this.#rows.set(uid, { row, item, print });

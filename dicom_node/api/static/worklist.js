@@ -41,8 +41,7 @@ const poll = new Poll({
   trouble(error) {
     byId("trouble").hidden = false;
     byId("trouble-text").textContent =
-      `${sentence(error)} The list is as it was last seen. Archive and viewer work without it, so ` +
-      "reading goes on. Trying again.";
+      `${sentence(error)} The list is as it was last seen; images can be read without it. Trying again.`;
     byId("status").classList.add("stale");
   },
 });
@@ -122,7 +121,8 @@ function fine() {
 
 function counted({ items, matching, total }) {
   const shown = items.length < matching ? `the first ${items.length} of ${matching}` : String(matching);
-  return matching === total ? `${shown} studies` : `${shown} studies of ${total}`;
+  const studies = matching === 1 ? "study" : "studies";
+  return matching === total ? `${shown} ${studies}` : `${shown} ${studies} of ${total}`;
 }
 
 /** Tell news in one sentence, politely. */
