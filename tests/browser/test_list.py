@@ -6,11 +6,10 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
-from pydicom import dcmread
 
-from dicom_node import uids
 from dicom_node.phantom.samples import DemoSample
 from tests.browsers import Console
+from tests.films import copy_of
 from tests.nodes import LiveNode
 
 pytestmark = [pytest.mark.node, pytest.mark.browser]
@@ -51,16 +50,9 @@ def test_list_still_opens_where_the_node_does_not_tell_priorities(
 def test_search_finds_spaces_and_accents(
     node: LiveNode, page: Page, samples: dict[str, DemoSample], tmp_path: Path
 ) -> None:
-    film = dcmread(samples["knee"].files[0])
-    film.SpecificCharacterSet = "ISO_IR 192"
-    film.PatientName, film.PatientID = ACCENTED, "accented"
-    film.StudyInstanceUID = uids.derive("browser", "accented study")
-    film.SeriesInstanceUID = uids.derive("browser", "accented series")
-    film.SOPInstanceUID = uids.derive("browser", "accented film")
-    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
-    film.save_as(tmp_path / "film.dcm", enforce_file_format=True)
-    node.send([tmp_path / "film.dcm"])
-    node.final(str(film.StudyInstanceUID))
+    study, film = copy_of(samples["knee"].files[0], "accented", tmp_path, PatientName=ACCENTED)
+    node.send([film])
+    node.final(study)
     rows = page.locator("[data-cy=ai-cell]")
     for wanted in ("Zoë Ann", "müller-ø"):
         page.goto(f"/ohif/?patientName={quote(wanted)}")

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Dialog, Page, expect
-from pydicom import dcmread
 
-from dicom_node import uids
 from dicom_node.phantom.samples import DemoSample
+from tests.films import copy_of
 from tests.nodes import LiveNode
 from tests.viewers import Viewer
 
@@ -82,17 +81,15 @@ def test_hostile_name_stays_text(
         dialog.dismiss()
 
     viewer.page.on("dialog", alarm)
-    film = dcmread(samples["frontal"].files[0])
-    film.PatientName = HOSTILE
-    film.PatientID = film.AccessionNumber = "HOSTILE"
-    film.StudyDescription = film.SeriesDescription = "<svg onload=alert(3)>"
-    film.StudyInstanceUID = uids.derive("browser", "hostile study")
-    film.SeriesInstanceUID = uids.derive("browser", "hostile series")
-    film.SOPInstanceUID = uids.derive("browser", "hostile film")
-    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
-    film.save_as(tmp_path / "hostile.dcm", enforce_file_format=True)
-    node.send([tmp_path / "hostile.dcm"])
-    study = str(film.StudyInstanceUID)
+    study, film = copy_of(
+        samples["frontal"].files[0],
+        "hostile",
+        tmp_path,
+        PatientName=HOSTILE,
+        StudyDescription="<svg onload=alert(3)>",
+        SeriesDescription="<svg onload=alert(4)>",
+    )
+    node.send([film])
     assert node.final(study)["state"] == "REPORTED"
     viewer.page.goto("/ohif/?patientName=img%20src")
     expect(viewer.page.get_by_text("<svg onload=alert(3)>").first).to_be_visible()

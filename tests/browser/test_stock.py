@@ -8,7 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from dicom_node.phantom.samples import DemoSample
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
-from tests.nodes import LiveNode, NotYetError, eventually
+from tests.films import copy_of
+from tests.nodes import LiveNode
 from tests.viewers import Viewer
 
 pytestmark = [pytest.mark.node, pytest.mark.browser]
@@ -80,31 +81,25 @@ _ATTRIBUTES = Attributes(patient_name="SYNTHETIC^Normal", study_description="sto
 
 
 def test_ohifs_own_report_on_ours_starts_no_loop(
-    node: LiveNode, viewer: Viewer, samples: dict[str, DemoSample]
+    node: LiveNode, viewer: Viewer, samples: dict[str, DemoSample], tmp_path: Path
 ) -> None:
     study = samples["frontal"].study_instance_uid
-    before = node.study(study)
+    before, reports = node.study(study), node.reports(study)
     open_report(viewer, study)
     hydrate(viewer)
     viewer.page.get_by_role("button", name="Create SR").click()
     with viewer.page.expect_response(lambda r: r.request.method == "POST") as stored:
         viewer.page.get_by_role("button", name="Save", exact=True).click()
     assert stored.value.ok
-    changes = int(node.get("/changes?last").json()["Last"])
-    for attempt in eventually():
-        with attempt:
-            if len(node.reports(study)) != len(before["reports"]) + 1:
-                raise NotYetError("OHIF's report is not there yet")
-    _settled(node, changes)
+    assert len(node.reports(study)) == len(reports) + 1
+    _intake_has_caught_up(node, samples["knee"].files[0], tmp_path)
     after = node.study(study)
     assert after["runs"] == before["runs"]
     assert after["report"] == before["report"]
 
 
-def _settled(node: LiveNode, change: int) -> None:
-    """Wait until Orthanc calls what was stored stable, and the sweep has read that."""
-    for attempt in eventually():
-        with attempt:
-            log = node.get(f"/changes?since={change - 1}&limit=100").json()["Changes"]
-            if not any(entry["ChangeType"] == "StableStudy" for entry in log):
-                raise NotYetError("the study is not stable yet")
+def _intake_has_caught_up(node: LiveNode, film: Path, folder: Path) -> None:
+    """Wait until a study that came later has been dealt with."""
+    later, file = copy_of(film, "later", folder)
+    node.send([file])
+    node.final(later)
