@@ -45,7 +45,7 @@ async function ask(path, body) {
     answer = await fetch(path, options);
     told = await answer.json();
   } catch (error) {
-    throw new Trouble(answer && !answer.ok ? answer.status : 0, `The node does not answer (${error.name}).`);
+    throw new Trouble(answer && !answer.ok ? answer.status : 0, `The node does not answer (${error.name}). Reading goes on.`);
   }
   if (!answer.ok) throw new Trouble(answer.status, told.detail ?? answer.statusText, told.run ?? null);
   return told;

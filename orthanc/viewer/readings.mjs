@@ -78,7 +78,8 @@ export async function look(uid) {
     change(uid, { study: await readStudy(uid), known: true, trouble: null });
     return true;
   } catch (trouble) {
-    change(uid, { known: true, trouble: words(trouble) });
+    const unknown = trouble.status === 404; // it has just come in: no trouble, but nothing to tell
+    change(uid, { known: true, trouble: unknown ? null : words(trouble) });
     return false;
   }
 }
@@ -109,7 +110,7 @@ function words(trouble) {
   }
   if (trouble.run !== null) return { text: trouble.message, advice: 'Nothing to do: the reading starts by itself.' };
   if (trouble.away) {
-    return { text: trouble.message, advice: 'Reading goes on without it. Press "AI diagnosis" again in a minute.' };
+    return { text: trouble.message, advice: 'Press "AI diagnosis" again in a minute. What stands below is what the node said last.' };
   }
   return { text: trouble.message, advice: 'If this stays, tell whoever runs the node.' };
 }

@@ -2,6 +2,8 @@
 // what. Written for OHIF 3.13; its services are handed over once, by the extension.
 
 const PATIENCE_MS = 15000;
+const REDRAW_MS = 300;
+const REDRAWS = 10;
 const listeners = new Set();
 let ohif = null;
 let active = null;
@@ -80,6 +82,17 @@ export async function showBeside(seriesUid, ours) {
     viewportId: place.viewportId,
     displaySetInstanceUIDs: [displaySet.displaySetInstanceUID],
   });
+  await drawAgain(place.viewportId);
+}
+
+// OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then
+// leaves them out until something makes it draw again.
+async function drawAgain(viewportId) {
+  const { cornerstoneViewportService } = ohif.servicesManager.services;
+  for (let times = 0; times < REDRAWS; times += 1) {
+    await pause(REDRAW_MS);
+    cornerstoneViewportService.getCornerstoneViewport(viewportId)?.render();
+  }
 }
 
 function update() {
@@ -98,6 +111,8 @@ function set(uid) {
 
 async function until(condition) {
   const end = Date.now() + PATIENCE_MS;
-  while (!condition() && Date.now() < end) await new Promise(resolve => setTimeout(resolve, 50));
+  while (!condition() && Date.now() < end) await pause(50);
   return condition();
 }
+
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms));

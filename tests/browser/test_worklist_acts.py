@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from dicom_node.phantom.samples import DemoSample
 from tests.browser.conftest import Screenshot
-from tests.films import Films
+from tests.film_sender import FilmSender
 from tests.nodes import LiveNode
 from tests.worklist_page import expect_state, listed, open_worklist, row
 
@@ -15,12 +15,12 @@ Samples = dict[str, DemoSample]
 
 
 @pytest.fixture(scope="module")
-def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> Films:
-    return Films(node, tmp_path_factory.mktemp("films"))
+def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> FilmSender:
+    return FilmSender(node, tmp_path_factory.mktemp("films"))
 
 
 def test_accepting_by_keys_is_kept_and_the_study_is_done(
-    page: Page, node: LiveNode, films: Films
+    page: Page, node: LiveNode, films: FilmSender
 ) -> None:
     uid = films.send("ACCEPTED^ADA")
     node.final(uid)
@@ -39,7 +39,7 @@ def test_accepting_by_keys_is_kept_and_the_study_is_done(
 
 
 def test_rejecting_one_finding_from_the_drawer_is_kept(
-    page: Page, node: LiveNode, films: Films
+    page: Page, node: LiveNode, films: FilmSender
 ) -> None:
     uid = films.send("REJECTED^RUTH")
     node.final(uid)
@@ -55,7 +55,7 @@ def test_rejecting_one_finding_from_the_drawer_is_kept(
     assert (kept["verdict"], kept["finding"]) == ("reject", "covid19")
 
 
-def test_amending_needs_words(page: Page, node: LiveNode, films: Films) -> None:
+def test_amending_needs_words(page: Page, node: LiveNode, films: FilmSender) -> None:
     uid = films.send("AMENDED^AMY")
     node.final(uid)
     open_worklist(page)
@@ -71,7 +71,7 @@ def test_amending_needs_words(page: Page, node: LiveNode, films: Films) -> None:
 
 
 def test_failed_study_tells_what_to_do_and_is_read_after_retry(
-    page: Page, node: LiveNode, films: Films, screenshot: Screenshot
+    page: Page, node: LiveNode, films: FilmSender, screenshot: Screenshot
 ) -> None:
     open_worklist(page)
     film = films.render("FAILED^FAY")
@@ -93,7 +93,9 @@ def test_failed_study_tells_what_to_do_and_is_read_after_retry(
     assert node.study(uid)["state"] == "REPORTED"
 
 
-def test_reported_study_is_read_again_when_asked(page: Page, node: LiveNode, films: Films) -> None:
+def test_reported_study_is_read_again_when_asked(
+    page: Page, node: LiveNode, films: FilmSender
+) -> None:
     uid = films.send("AGAIN^AGNES")
     runs = len(node.final(uid)["runs"])
     open_worklist(page)
@@ -119,7 +121,7 @@ def test_refused_study_tells_why_and_what_to_do(page: Page, samples: Samples) ->
 
 
 def test_details_show_findings_heatmap_and_the_models_limits(
-    page: Page, node: LiveNode, films: Films
+    page: Page, node: LiveNode, films: FilmSender
 ) -> None:
     uid = films.send("DETAILED^DORA")
     told = node.final(uid)

@@ -9,7 +9,7 @@ from playwright.sync_api import Dialog, Page, expect
 from dicom_node.phantom.samples import DemoSample
 from tests.browser.conftest import Screenshot
 from tests.browsers import Console
-from tests.films import Films
+from tests.film_sender import FilmSender
 from tests.nodes import LiveNode
 from tests.worklist_page import current, expect_listed, expect_state, listed, open_worklist, row
 
@@ -20,8 +20,8 @@ HOSTILE = '<img src=x onerror=alert(1)>^"><script>alert(2)</script>'
 
 
 @pytest.fixture(scope="module")
-def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> Films:
-    return Films(node, tmp_path_factory.mktemp("films"))
+def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> FilmSender:
+    return FilmSender(node, tmp_path_factory.mktemp("films"))
 
 
 def order(node: LiveNode) -> list[str]:
@@ -42,7 +42,7 @@ def test_studies_stand_in_the_order_that_the_page_states(page: Page, node: LiveN
 
 @pytest.mark.usefixtures("samples")
 def test_new_study_comes_into_view_and_ends_without_a_reload(
-    page: Page, node: LiveNode, films: Films
+    page: Page, node: LiveNode, films: FilmSender
 ) -> None:
     open_worklist(page)
     page.evaluate("document.title = 'the same page'")
@@ -70,7 +70,7 @@ def test_filters_narrow_the_list_and_stay_in_the_address(page: Page, samples: Sa
     assert parse_qs(urlsplit(page.url).query) == {"modality": ["CT"], "state": ["REFUSED"]}
 
 
-def test_search_finds_names_with_accents(page: Page, films: Films, samples: Samples) -> None:
+def test_search_finds_names_with_accents(page: Page, films: FilmSender, samples: Samples) -> None:
     uid = films.send("MÜLLER^ZOË")
     open_worklist(page)
     expect_state(page, uid, "REPORTED")
@@ -113,7 +113,7 @@ def test_keys_lead_through_the_list_and_into_the_viewer(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("samples")
-def test_focus_stays_while_the_list_changes(page: Page, films: Films) -> None:
+def test_focus_stays_while_the_list_changes(page: Page, films: FilmSender) -> None:
     open_worklist(page)
     page.keyboard.press("j")
     chosen = str(current(page))
@@ -125,7 +125,9 @@ def test_focus_stays_while_the_list_changes(page: Page, films: Films) -> None:
 
 
 @pytest.mark.data
-def test_hostile_names_are_text(page: Page, node: LiveNode, films: Films, data_dir: Path) -> None:
+def test_hostile_names_are_text(
+    page: Page, node: LiveNode, films: FilmSender, data_dir: Path
+) -> None:
     dialogs: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
