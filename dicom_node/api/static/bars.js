@@ -41,6 +41,6 @@ export function waiting(item, now) {
     "aria-label": `waited ${text} of ${bound(item.bound_min)}`,
   });
   const overdue = item.place === "OVERDUE";
-  const word = overdue ? make("strong.overdue", {}, glyph("⧗"), "overdue") : null;
+  const word = overdue ? make("strong.overdue", {}, glyph("!"), "overdue") : null;
   return [text, make("span.quiet", {}, `of ${bound(item.bound_min)}`), meter, word].filter(Boolean);
 }

@@ -31,6 +31,7 @@ export class Details {
     this.#drawer.hidden = false;
     this.#title.textContent = "Loading …";
     this.#body.replaceChildren();
+    this.#drawer.scrollTop = 0;
     await this.refresh();
     this.#title.focus();
   }

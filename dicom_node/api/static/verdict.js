@@ -20,6 +20,9 @@ export class Verdict {
       this.#save();
     });
     this.#form.addEventListener("change", () => this.#demand());
+    this.#form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.ctrlKey) this.#form.requestSubmit();
+    });
     byId("verdict-cancel").addEventListener("click", () => this.#dialog.close());
   }
 
@@ -35,7 +38,7 @@ export class Verdict {
     this.#trouble.textContent = "";
     this.#demand();
     this.#dialog.showModal();
-    fields.comment.focus();
+    (verdict === "accept" ? fields.save : fields.comment).focus();
   }
 
   /** An amendment without words would say nothing. */
