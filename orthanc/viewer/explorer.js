@@ -4,32 +4,34 @@
 $('#study').live('pagebeforecreate', function () {
   var button = $('<a>', { id: 'ai-diagnosis', href: '#', 'data-role': 'button', 'data-icon': 'star' });
   button.text('AI diagnosis (research use only)').insertBefore($('#study-delete').parent().parent());
+  $('<p>', { id: 'ai-answer', role: 'status' }).insertAfter(button);
   button.click(function () {
-    if ($.mobile.pageData) {
-      $.getJSON('../studies/' + $.mobile.pageData.uuid, function (study) {
-        askForRun(study.MainDicomTags.StudyInstanceUID);
+    var page = $.mobile.pageData && $.mobile.pageData.uuid;
+    if (page) {
+      $.getJSON('../studies/' + page, function (study) {
+        ask(page, '../ai/studies/' + encodeURIComponent(study.MainDicomTags.StudyInstanceUID));
       });
     }
     return false;
   });
 
-  function askForRun(uid) {
-    $.ajax({ url: '../ai/studies/' + encodeURIComponent(uid) + '/runs', type: 'POST' })
-      .done(function () { follow(uid, 0); })
-      .fail(function (answer) {
-        if (answer.status === 409) { follow(uid, 0); } else { say(problem(answer)); }
+  function ask(page, url) {
+    $.ajax({ url: url + '/runs', type: 'POST' })
+      .done(function () { follow(page, url, 0); })
+      .fail(function (refusal) {
+        if (refusal.status === 409) { follow(page, url, 0); } else { say(page, problem(refusal)); }
       });
   }
 
-  function follow(uid, asked) {
-    $.getJSON('../ai/studies/' + encodeURIComponent(uid))
+  function follow(page, url, asked) {
+    $.getJSON(url)
       .done(function (study) {
-        say(sentence(study));
-        if (/^(RECEIVED|QUEUED|RUNNING)$/.test(study.state) && asked < 300) {
-          setTimeout(function () { follow(uid, asked + 1); }, 1000);
+        var waits = /^(RECEIVED|QUEUED|RUNNING)$/.test(study.state);
+        if (say(page, sentence(study)) && waits && asked < 300) {
+          setTimeout(function () { follow(page, url, asked + 1); }, 1000);
         }
       })
-      .fail(function (answer) { say(problem(answer)); });
+      .fail(function (refusal) { say(page, problem(refusal)); });
   }
 
   function sentence(study) {
@@ -39,11 +41,16 @@ $('#study').live('pagebeforecreate', function () {
     return 'AI: ' + study.state.toLowerCase() + ' …';
   }
 
-  function problem(answer) {
-    try { return JSON.parse(answer.responseText).detail; } catch (e) { return 'The node does not answer.'; }
+  function problem(refusal) {
+    try { return JSON.parse(refusal.responseText).detail; } catch (e) { return 'The node does not answer.'; }
   }
 
-  function say(text) {
-    button.find('.ui-btn-text').text('AI diagnosis (research use only) — ' + text);
+  // One page shows every study in turn: what is said of one must not stand under another.
+  function say(page, text) {
+    var here = $.mobile.pageData && $.mobile.pageData.uuid === page;
+    if (here) { $('#ai-answer').text(text); }
+    return here;
   }
+}).live('pagebeforeshow', function () {
+  $('#ai-answer').text('');
 });

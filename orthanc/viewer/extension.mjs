@@ -2,7 +2,7 @@
 
 import { Button } from './button.mjs';
 import { Panel } from './panel.mjs';
-import { onEnd, open, request } from './readings.mjs';
+import { complain, forget, onEnd, open, request } from './readings.mjs';
 import { activeStudy, addSeries, connect, onOtherStudy, openPanel, showBeside, watch } from './viewports.mjs';
 import { column, withPriorities } from './worklist.mjs';
 
@@ -15,6 +15,14 @@ const BUTTON = {
   props: { label: 'AI diagnosis', tooltip: 'Have the node read this study', commands: 'aiDiagnosis', evaluate: 'evaluate.action' },
 };
 let stopWatching = null;
+
+async function onEnding(studyUid, study, asked) {
+  try {
+    await present(studyUid, study, asked);
+  } catch (error) {
+    complain(studyUid, `The report is stored, but could not be shown (${error.message}).`, 'Reload the page.');
+  }
+}
 
 /** Add what the node wrote to the open study; beside the image if somebody waits for it. */
 async function present(studyUid, study, asked) {
@@ -44,7 +52,7 @@ export default {
   preRegistration(managers) {
     connect(managers);
     addStyle();
-    onEnd(present);
+    onEnd(onEnding);
     onOtherStudy(() => activeStudy() !== null && open(activeStudy()));
   },
 
@@ -55,6 +63,7 @@ export default {
   onModeExit() {
     stopWatching?.();
     stopWatching = null;
+    forget();
   },
 
   getCommandsModule: () => ({ defaultContext: 'DEFAULT', definitions: { aiDiagnosis: diagnose } }),

@@ -17,7 +17,7 @@ const ANEW = { study: null, trouble: null, known: false, asked: false, since: nu
 const PATIENT_POLLS = 20; // at half a second; then every two seconds
 const MOST_FAILURES = 60;
 
-const readings = new Map();
+let readings = new Map(); // a new one for each visit to the viewer
 const listeners = new Set();
 const endings = new Set();
 const followed = new Set();
@@ -40,6 +40,16 @@ export function subscribe(listener) {
 /** Call `listener(uid, study, asked)` when a reading has ended; `asked`: somebody waits here. */
 export function onEnd(listener) {
   endings.add(listener);
+}
+
+/** Forget everything: the reader has left the viewer, and what was followed need not be any more. */
+export function forget() {
+  readings = new Map();
+}
+
+/** Say what stands in the way of showing a study's result. */
+export function complain(uid, text, advice) {
+  change(uid, { trouble: { text, advice } });
 }
 
 /** Learn what the node has on a study that was opened, and follow what is under way. */
@@ -85,6 +95,7 @@ export async function look(uid) {
 }
 
 async function follow(uid) {
+  const visit = readings;
   if (followed.has(uid)) return;
   followed.add(uid);
   try {
@@ -92,6 +103,7 @@ async function follow(uid) {
     for (let polls = 0; unfinished(uid) && failures < MOST_FAILURES; polls += 1) {
       if (reading(uid).since === null) change(uid, { since: Date.now() });
       await pause(failures > 0 || polls > PATIENT_POLLS ? 2000 : 500);
+      if (visit !== readings) return;
       failures = (await look(uid)) ? 0 : failures + 1;
     }
   } finally {

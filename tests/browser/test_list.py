@@ -68,6 +68,6 @@ def test_orthanc_explorer_has_the_button_too(
         page.goto(f"/app/explorer.html#study?uuid={orthanc_id}")
         page.reload()
         button = page.locator("#ai-diagnosis")
-        button.click()
-        expect(button).to_contain_text(words)
         expect(button).to_contain_text("research use only")
+        button.click()
+        expect(page.locator("#ai-answer")).to_contain_text(words)
