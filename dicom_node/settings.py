@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     destinations: tuple[DestinationSettings, ...] = ()
     models: tuple[ModelSettings, ...] = ()
     data: Path = Path("../shared/data")
+    viewer: Path = Path(__file__).resolve().parents[1] / ".ohif"
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ NODE_PACKAGES=(
   dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless
 )
 # shellcheck disable=SC2034
-TEST_PACKAGES=(git postgresql shellcheck)
+TEST_PACKAGES=(chromium git postgresql shellcheck)
 
 # Debian starts what it installs, and again at boot; the node runs its own Orthanc and Redis.
 OWN_SERVICES=(orthanc redis-server postgresql)

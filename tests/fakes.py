@@ -1,6 +1,8 @@
 """Fakes of ports, with the behaviour that their docstrings promise and no more."""
 
-from dicom_node.domain import RunTicket, Trigger
+from collections.abc import Sequence
+
+from dicom_node.domain import MatchingKey, RunTicket, StudyEntry, Trigger
 from dicom_node.errors import NodeError
 from dicom_node.ledger import Ledger
 from tests.ledgers import wish
@@ -25,3 +27,25 @@ class FakeAdmission:
         if self.error is not None:
             raise self.error
         return ticket
+
+
+class FakeCatalogue:
+    """Finds each of ``studies`` whatever the keys; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.studies: list[str] = []
+        self.keys: Sequence[MatchingKey] = ()
+        self.fields: Sequence[str] = ()
+
+    def matching(self, keys: Sequence[MatchingKey]) -> tuple[str, ...]:
+        self.keys = keys
+        return tuple(self.studies)
+
+    def described(
+        self, study_instance_uids: Sequence[str], fields: Sequence[str]
+    ) -> tuple[StudyEntry, ...]:
+        self.fields = fields
+        return tuple(
+            StudyEntry(uid, {"0020000D": {"vr": "UI", "Value": [uid]}})
+            for uid in study_instance_uids
+        )

@@ -1,10 +1,13 @@
 """A node that really runs, driven from outside: the command line, DICOM and HTTP."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -141,6 +144,26 @@ class LiveNode:
         series = self.get(f"/dicom-web/studies/{study_instance_uid}/instances?Modality=SR").json()
         return [instance["00080018"]["Value"][0] for instance in series]
 
+    @contextmanager
+    def paused(self, part: str) -> Iterator[None]:
+        """Hold a part of the node still for the length of a block."""
+        process = self.parts()[part]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+    @contextmanager
+    def without(self, part: str) -> Iterator[None]:
+        """Stop a part of the node for the length of a block; it is up again afterwards."""
+        self._supervisor("stop", part)
+        try:
+            yield
+        finally:
+            self._supervisor("start", part)
+            self.healthy()
+
     def parts(self) -> dict[str, int]:
         """Return the process id of each part that runs."""
         told = json.loads(self.run("status", "--json", check=False).stdout)
@@ -170,6 +193,11 @@ class LiveNode:
                 if answer.status_code != httpx.codes.OK:
                     raise NotYetError(answer.text)
         return dict(answer.json())
+
+    def _supervisor(self, *command: str) -> None:
+        program = Path(sys.executable).with_name("supervisorctl")
+        file = self.home / "supervisord.conf"
+        subprocess.run([program, "-c", file, *command], capture_output=True, check=True, timeout=60)
 
     def _variables(self) -> dict[str, str]:
         return {

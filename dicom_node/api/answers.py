@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dicom_node.domain import Delivery, ModelState, ObjectRef, RunSummary, StudyKind, WorklistItem
+from dicom_node.domain import (
+    Delivery,
+    ModelState,
+    ObjectRef,
+    RunState,
+    RunSummary,
+    StudyKind,
+    WorklistItem,
+)
+from dicom_node.ledger import HistoryDay
 
 Verdict = Literal["accept", "reject", "amend"]
 
@@ -37,6 +46,40 @@ class WorklistAnswer:
     """The worklist in reading order."""
 
     items: tuple[WorklistItem, ...]
+    generated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BoardItem(WorklistItem):
+    """A worklist item with its group in the reading order, and when it overtakes.
+
+    ``bound_min`` counts from ``received_at``; null where the study is first already, or done.
+    """
+
+    place: str
+    bound_min: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardAnswer:
+    """What the worklist page shows: the first of the ``matching`` studies, and counts.
+
+    ``states`` counts what passes all filters but that of the state; ``total`` counts everything.
+    """
+
+    items: tuple[BoardItem, ...]
+    matching: int
+    total: int
+    states: Mapping[RunState, int]
+    modalities: tuple[str, ...]
+    generated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryAnswer:
+    """What happened day by day, oldest first."""
+
+    days: tuple[HistoryDay, ...]
     generated_at: datetime
 
 

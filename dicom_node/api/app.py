@@ -1,12 +1,13 @@
-"""The API process' application: routes under ``/ai``."""
+"""The API process' application: routes under ``/ai``, the viewer under ``/ohif``."""
 
 from importlib import metadata
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from dicom_node.api import monitor, pages, problems, studies
+from dicom_node.api import history, monitor, pages, problems, qido, studies, worklist
 from dicom_node.api.services import Services
+from dicom_node.api.viewer import ViewerFiles
 
 
 def create(services: Services) -> FastAPI:
@@ -23,7 +24,8 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (studies.router, pages.router, monitor.router):
-        app.include_router(router)
+    for module in (studies, worklist, history, pages, monitor, qido):
+        app.include_router(module.router)
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/ohif", ViewerFiles(services.settings.viewer), name="viewer")
     return app

@@ -1,72 +1,60 @@
-"""Routes for people: the worklist, its page, the description of the API."""
+"""Pages for people: the worklist, its history, the description of the API."""
 
 import html
-from http import HTTPStatus
 from pathlib import Path
 from string import Template
-from typing import Annotated, Final
+from typing import Final
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BeforeValidator, Field
+from fastapi.responses import HTMLResponse
 
-from dicom_node import jsonform
-from dicom_node.api.answers import WorklistAnswer
-from dicom_node.api.problems import ProblemError
 from dicom_node.api.services import Node
-from dicom_node.domain import RunState
-from dicom_node.worklist.order import order, rule_text
+from dicom_node.worklist.order import places_text, rule_text
 
 STATIC: Final = Path(__file__).with_name("static")
 
-_LONGEST: Final = 500
+CONTENT_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",  # heatmaps come as blobs, since the archive wants a header
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+"""Nothing inline and nothing from elsewhere: a name that got into the markup could do nothing."""
+
+router = APIRouter(include_in_schema=False)
 
 
-def _given(value: object) -> object:
-    """Take an empty parameter, as a form sends it, for one that is not there."""
-    return None if value == "" else value
-
-
-_Word = Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")]
-_Count = Annotated[int, Field(ge=1, le=10_000)]
-_State = Annotated[RunState | None, BeforeValidator(_given)]
-_Modality = Annotated[_Word | None, BeforeValidator(_given)]
-_Limit = Annotated[_Count | None, BeforeValidator(_given)]
-
-router = APIRouter()
-
-
-@router.get("/ai/worklist", response_model=WorklistAnswer, tags=["worklist"])
-def worklist(
-    node: Node, state: _State = None, modality: _Modality = None, limit: _Limit = None
-) -> JSONResponse:
-    """List the studies in reading order, the first ``limit`` of them, 500 by default."""
-    now = node.clock()
-    items = order(node.ledger.queries.worklist(state, modality), node.policy, now)
-    body = {
-        "items": [jsonform.item(item) for item in items[: limit or _LONGEST]],
-        "generated_at": now.isoformat().replace("+00:00", "Z"),
-    }
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
-
-
-@router.get("/ai", include_in_schema=False)
-@router.get("/ai/", include_in_schema=False)
-def page(node: Node) -> HTMLResponse:
+@router.get("/ai")
+@router.get("/ai/")
+def worklist(node: Node) -> HTMLResponse:
     """Show the triage worklist."""
-    template = Template((STATIC / "worklist.html").read_text())
-    return HTMLResponse(template.substitute(rule=html.escape(rule_text(node.policy))))
+    return _page("worklist", rule=rule_text(node.policy), places=places_text())
 
 
-@router.get("/ai/docs", include_in_schema=False)
+@router.get("/ai/trends")
+def trends() -> HTMLResponse:
+    """Show the history as charts."""
+    return _page("trends")
+
+
+@router.get("/ai/docs")
 def docs() -> HTMLResponse:
     """Show the description of the API; needs nothing from other hosts."""
-    return HTMLResponse((STATIC / "docs.html").read_text())
+    return _page("docs")
 
 
-@router.get("/ohif", include_in_schema=False)
-@router.get("/ohif/{path:path}", include_in_schema=False)
-def viewer(path: str = "") -> None:
-    """Keep the viewer's place."""
-    del path
-    raise ProblemError(HTTPStatus.NOT_FOUND, "the viewer is not installed on this node")
+def _page(name: str, **words: str) -> HTMLResponse:
+    """Fill a template; the policy stands in the page too, since a proxy may drop the header."""
+    template = Template((STATIC / f"{name}.html").read_text())
+    safe = {key: html.escape(text) for key, text in words.items()}
+    headers = {
+        "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'self'",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-cache",
+    }
+    return HTMLResponse(template.substitute(safe, policy=CONTENT_POLICY), headers=headers)

@@ -12,6 +12,7 @@ import uvicorn
 from dicom_node import log, policy, settings
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
+from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.errors import SettingsError
 from dicom_node.intake.admission import Admission
@@ -42,8 +43,9 @@ def main() -> None:
 def wire(site: Settings) -> Iterator[Services]:
     """Build the ports of the API from the settings, and close them at the end."""
     rules = policy.load(site.policy)
-    archive = OrthancArchive.connect(site)
     with (
+        closing(OrthancArchive.connect(site)) as archive,
+        closing(OrthancCatalogue.connect(site)) as catalogue,
         closing(Dispatcher.connect(site.redis)) as dispatcher,
         closing(open_ledger(site.database, site.viewer_url)) as ledger,
     ):
@@ -58,6 +60,7 @@ def wire(site: Settings) -> Iterator[Services]:
         yield Services(
             ledger=ledger,
             admission=Admission(archive, ledger.studies, ledger.runs, dispatcher, rules),
+            catalogue=catalogue,
             probes={"orthanc": orthanc, "redis": redis},
             settings=site,
             policy=rules,

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Path, Request
 
 from dicom_node.ledger import Ledger
 from dicom_node.policy import Policy
-from dicom_node.ports import Admission
+from dicom_node.ports import Admission, Catalogue
 from dicom_node.settings import Settings
 
 Probe = Callable[[], str]
@@ -30,6 +30,7 @@ class Services:
 
     ledger: Ledger
     admission: Admission
+    catalogue: Catalogue
     probes: Mapping[str, Probe]
     settings: Settings
     policy: Policy

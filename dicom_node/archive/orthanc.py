@@ -1,41 +1,28 @@
 """Orthanc as the archive, over its REST API (pyorthanc)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
-import httpx
 import numpy as np
 from pyorthanc import Orthanc
 
+from dicom_node.archive import client
 from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, SeriesRef, StudyRef
-from dicom_node.errors import ArchiveUnavailable, StoreRejected, StudyNotFound
+from dicom_node.errors import StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
-
-_TIMEOUT_S = 30.0
 
 
 class OrthancArchive:
     """The archive port on a running Orthanc; safe to share between threads."""
 
-    def __init__(self, client: Orthanc) -> None:
-        self._client = client
+    def __init__(self, connection: Orthanc) -> None:
+        self._client = connection
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Prepare a client for the configured Orthanc; the first call opens the connection."""
-        user, password = settings.orthanc_credentials or (None, None)
-        return cls(
-            Orthanc(
-                settings.orthanc,
-                user,
-                password,
-                return_raw_response=True,
-                timeout=_TIMEOUT_S,
-                headers={"Accept-Encoding": "identity"},  # gzip made a CT six times slower to fetch
-                trust_env=False,
-            )
-        )
+        return cls(client.connect(settings))
 
     def close(self) -> None:
         """Close the connections."""
@@ -43,7 +30,7 @@ class OrthancArchive:
 
     def version(self) -> str:
         """Return Orthanc's version; raises ArchiveUnavailable."""
-        return str(self._ask(self._client.get_system).json()["Version"])
+        return str(client.ask(self._client.get_system).json()["Version"])
 
     def study(self, study_instance_uid: str) -> StudyRef:
         """Return the study with its series and instances.
@@ -67,12 +54,12 @@ class OrthancArchive:
 
     def instance(self, ref: InstanceRef) -> bytes:
         """Return the instance's DICOM file; raises StudyNotFound, ArchiveUnavailable."""
-        return self._ask(lambda: self._client.get_instances_id_file(ref.orthanc_id)).content
+        return client.ask(lambda: self._client.get_instances_id_file(ref.orthanc_id)).content
 
     def store(self, dicom_file: bytes) -> None:
         """Store one file; raises StoreRejected, ArchiveUnavailable."""
         try:
-            answer = self._ask(lambda: self._client.post_instances(dicom_file)).json()
+            answer = client.ask(lambda: self._client.post_instances(dicom_file)).json()
         except StudyNotFound as exc:  # Orthanc's word for a file that it will not take
             raise StoreRejected("Orthanc refused a result object; see its log") from exc
         if answer["Status"] not in {"Success", "AlreadyStored"}:
@@ -85,12 +72,12 @@ class OrthancArchive:
     def changes(self, since: int, limit: int = 500) -> Changes:
         """Return a page of the change log after sequence ``since``."""
         query = {"since": since, "limit": limit}
-        page = self._ask(lambda: self._client.get_changes(query)).json()
+        page = client.ask(lambda: self._client.get_changes(query)).json()
         changes = tuple(Change(c["Seq"], c["ChangeType"], c["ID"]) for c in page["Changes"])
         return Changes(changes, int(page["Last"]), bool(page["Done"]))
 
     def _lookup(self, uid: str, level: str) -> list[str]:
-        found = self._ask(lambda: self._client.post_tools_lookup(uid)).json()
+        found = client.ask(lambda: self._client.post_tools_lookup(uid)).json()
         return [hit["ID"] for hit in found if hit["Type"] == level]
 
     def _entry(self, level: str, orthanc_id: str) -> Mapping[str, Any]:
@@ -98,13 +85,13 @@ class OrthancArchive:
             "studies": self._client.get_studies_id,
             "series": self._client.get_series_id,
         }[level]
-        entry: Mapping[str, Any] = self._ask(lambda: get(orthanc_id)).json()
+        entry: Mapping[str, Any] = client.ask(lambda: get(orthanc_id)).json()
         return entry
 
     def _study(self, orthanc_id: str) -> StudyRef:
         entry = self._entry("studies", orthanc_id)
         tags, patient = entry["MainDicomTags"], entry["PatientMainDicomTags"]
-        series = self._ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
+        series = client.ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
         return StudyRef(
             study_instance_uid=tags["StudyInstanceUID"],
             orthanc_id=orthanc_id,
@@ -117,7 +104,7 @@ class OrthancArchive:
 
     def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
         tags = entry["MainDicomTags"]
-        listed = self._ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
+        listed = client.ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
         number = tags.get("SeriesNumber", "").strip()
         return SeriesRef(
             series_instance_uid=tags["SeriesInstanceUID"],
@@ -130,19 +117,6 @@ class OrthancArchive:
             last_update=_time(entry["LastUpdate"]),
             positions_mm=_positions([i["MainDicomTags"] for i in listed]),
         )
-
-    @staticmethod
-    def _ask(call: Callable[[], httpx.Response]) -> httpx.Response:
-        try:
-            answer = call()
-        except httpx.HTTPError as exc:
-            raise ArchiveUnavailable(f"Orthanc does not answer: {type(exc).__name__}") from exc
-        if answer.is_success:
-            return answer
-        what = f"Orthanc answered {answer.status_code} to {answer.request.url.path}"
-        if answer.is_client_error:
-            raise StudyNotFound(f"{what}; the study may have been deleted")
-        raise ArchiveUnavailable(f"{what}; see its log")
 
 
 def _merged(first: StudyRef, others: Sequence[StudyRef]) -> StudyRef:

@@ -35,13 +35,23 @@ from dicom_node.domain.shadow import (
     Statement,
     statement,
 )
-from dicom_node.domain.study import Change, Changes, InstanceRef, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain.study import (
+    Change,
+    Changes,
+    InstanceRef,
+    MatchingKey,
+    SeriesRef,
+    StudyEntry,
+    StudyKind,
+    StudyRef,
+)
 from dicom_node.domain.worklist import (
     Assessment,
     Delivery,
     FindingItem,
     RunSummary,
     StudyDetail,
+    WorklistHead,
     WorklistItem,
 )
 
@@ -59,6 +69,7 @@ __all__ = [
     "Geometry",
     "Heatmap",
     "InstanceRef",
+    "MatchingKey",
     "Measurement",
     "ModelIdentity",
     "ModelState",
@@ -84,10 +95,12 @@ __all__ = [
     "Stage",
     "Statement",
     "StudyDetail",
+    "StudyEntry",
     "StudyKind",
     "StudyRef",
     "TriageResult",
     "Trigger",
+    "WorklistHead",
     "WorklistItem",
     "statement",
 ]

@@ -1,5 +1,6 @@
 """Studies as the archive lists them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +59,22 @@ class StudyRef:
     study_description: str
     series: tuple[SeriesRef, ...] = ()
     other_patient_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingKey:
+    """One key of a search: a tag as eight hex digits, or a keyword; wildcards as in PS3.4 C.2.2."""
+
+    attribute: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEntry:
+    """One answer to a search: attributes in the DICOM JSON model (PS3.18 F.2)."""
+
+    study_instance_uid: str
+    attributes: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,27 @@ class WorklistItem:
     viewer_url: str
     report: ObjectRef | None
 
+    @property
+    def is_assessed(self) -> bool:
+        """Whether a reader has judged the report in view."""
+        return self.assessment is not None
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistHead:
+    """What filters and the reading order look at of a `WorklistItem`; cheap to get for all."""
+
+    study_instance_uid: str
+    accession_number: str
+    patient_id: str
+    patient_name: str
+    modality: str
+    study_description: str
+    state: RunState
+    priority: Priority | None
+    received_at: datetime | None
+    is_assessed: bool
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:

@@ -3,6 +3,15 @@
 from dicom_node.ledger.audit import AuditEntry
 from dicom_node.ledger.counts import BUCKETS_S, Counts
 from dicom_node.ledger.engine import Ledger, open_ledger
+from dicom_node.ledger.history import HistoryDay
 from dicom_node.ledger.migration import migrate
 
-__all__ = ["BUCKETS_S", "AuditEntry", "Counts", "Ledger", "migrate", "open_ledger"]
+__all__ = [
+    "BUCKETS_S",
+    "AuditEntry",
+    "Counts",
+    "HistoryDay",
+    "Ledger",
+    "migrate",
+    "open_ledger",
+]

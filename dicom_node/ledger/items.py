@@ -1,9 +1,12 @@
 """The worklist item of a study, joined from the ledger's rows."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 
 from dicom_node.codes import Code
 from dicom_node.domain import (
@@ -16,7 +19,7 @@ from dicom_node.domain import (
     WorklistItem,
 )
 from dicom_node.ledger.assessments import assessment
-from dicom_node.ledger.results import object_ref
+from dicom_node.ledger.results import REPORTS, object_ref
 from dicom_node.ledger.schema import AssessmentRow, FindingRow, ObjectRow, RunRow, StudyRow
 from dicom_node.ledger.steps import get_ending
 
@@ -26,33 +29,44 @@ _UNDER_WAY = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Rows of many studies, laid out so that each item finds its own.
+    """What many studies' items are made of, laid out so that each item finds its own.
 
     ``runs`` are those that are not SUPERSEDED, by number; ``findings`` and ``reports`` belong
-    to the REPORTED ones; ``assessments`` are oldest first.
+    to the REPORTED ones, by run; ``assessments`` are the newest, by report.
     """
 
     runs: dict[str, list[RunRow]] = field(default_factory=lambda: defaultdict(list))
-    findings: dict[str, list[FindingRow]] = field(default_factory=lambda: defaultdict(list))
+    findings: dict[str, list[FindingItem]] = field(default_factory=lambda: defaultdict(list))
     reports: dict[str, ObjectRow] = field(default_factory=dict)
     assessments: dict[str, AssessmentRow] = field(default_factory=dict)
 
 
-def shelve(
-    runs: Sequence[RunRow],
-    findings: Sequence[FindingRow],
-    reports: Sequence[ObjectRow],
-    assessments: Sequence[AssessmentRow],
-) -> Shelf:
-    """Lay rows out by what asks for them: study, run, or report."""
+def shelve(session: Session, wanted: ColumnElement[bool]) -> Shelf:
+    """Fetch what the items of the ``wanted`` studies need, in one query for each table."""
+    of_study = StudyRow.study_instance_uid == RunRow.study_instance_uid
+    standing = RunRow.state != RunState.SUPERSEDED
+    runs = select(RunRow).join(StudyRow, of_study).where(wanted, standing).order_by(RunRow.number)
+    reports = (
+        select(ObjectRow)
+        .join(RunRow, RunRow.run_id == ObjectRow.run_id)
+        .join(StudyRow, of_study)
+        .where(wanted, RunRow.state == RunState.REPORTED)
+        .where(ObjectRow.sop_class_uid.startswith(REPORTS))
+    )
+    assessments = (
+        select(AssessmentRow)
+        .join(StudyRow, StudyRow.study_instance_uid == AssessmentRow.study_instance_uid)
+        .where(wanted)
+        .order_by(AssessmentRow.assessment_id)
+    )
     shelf = Shelf()
-    for run in runs:
+    for run in session.scalars(runs):
         shelf.runs[run.study_instance_uid].append(run)
-    for finding in findings:
-        shelf.findings[finding.run_id].append(finding)
-    for report in reports:
+    for run_id, finding in _findings(session, wanted):
+        shelf.findings[run_id].append(finding)
+    for report in session.scalars(reports):
         shelf.reports.setdefault(report.run_id, report)
-    for row in assessments:
+    for row in session.scalars(assessments):
         shelf.assessments[row.report_sop_instance_uid] = row
     return shelf
 
@@ -78,7 +92,7 @@ def to_item(study: StudyRow, shelf: Shelf, now: datetime, viewer_url: str) -> Wo
         state=study.state,
         priority=source.priority if source else None,
         priority_reason=_reason(study, source),
-        findings=tuple(_finding(row) for row in shelf.findings[source.run_id]) if source else (),
+        findings=tuple(shelf.findings[source.run_id]) if source else (),
         model=(source or runs[-1]).model if runs else None,
         refusal=ending if isinstance(ending, Refusal) else None,
         error=ending if isinstance(ending, Failure) else None,
@@ -114,11 +128,26 @@ def _assessment(shelf: Shelf, report: ObjectRow | None) -> Assessment | None:
     return None if row is None else assessment(row)
 
 
-def _finding(row: FindingRow) -> FindingItem:
-    return FindingItem(
-        label=row.label,
-        code=Code(row.code_value, row.code_scheme, row.code_meaning),
-        probability=row.probability,
-        threshold=row.threshold,
-        present=_PRESENT[row.presence],
+def _findings(session: Session, wanted: ColumnElement[bool]) -> Iterator[tuple[str, FindingItem]]:
+    """Yield each finding with its run: plain columns, since no table has more rows in view."""
+    query = (
+        select(
+            FindingRow.run_id,
+            FindingRow.label,
+            FindingRow.code_value,
+            FindingRow.code_scheme,
+            FindingRow.code_meaning,
+            FindingRow.probability,
+            FindingRow.threshold,
+            FindingRow.presence,
+        )
+        .join(RunRow, RunRow.run_id == FindingRow.run_id)
+        .join(StudyRow, StudyRow.study_instance_uid == RunRow.study_instance_uid)
+        .where(wanted, RunRow.state == RunState.REPORTED)
+        .order_by(FindingRow.position)
     )
+    for run_id, label, value, scheme, meaning, probability, threshold, presence in session.execute(
+        query
+    ):
+        code = Code(value, scheme, meaning)
+        yield run_id, FindingItem(label, code, probability, threshold, _PRESENT[presence])

@@ -1,6 +1,6 @@
 """What one part of the node needs of another, as protocols."""
 
-from dicom_node.ports.archive import Archive, ChangeLog, Destination
+from dicom_node.ports.archive import Archive, Catalogue, ChangeLog, Destination
 from dicom_node.ports.intake import Admission, Queue
 from dicom_node.ports.ledger import DeliveryBook, RunBook, ShadowBook, StudyBook
 from dicom_node.ports.models import Classifier, Gate, Runtime, ShadowReader
@@ -9,6 +9,7 @@ from dicom_node.ports.report import ResultWriter
 __all__ = [
     "Admission",
     "Archive",
+    "Catalogue",
     "ChangeLog",
     "Classifier",
     "DeliveryBook",

@@ -1,9 +1,17 @@
 """Where images come from and results go to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from dicom_node.domain import Changes, InstanceRef, ObjectRef, StudyRef
+from dicom_node.domain import (
+    Changes,
+    InstanceRef,
+    MatchingKey,
+    ObjectRef,
+    StudyEntry,
+    StudyRef,
+)
 
 
 class Archive(Protocol):
@@ -39,6 +47,20 @@ class ChangeLog(Protocol):
 
     def study_uid_of_series(self, orthanc_series_id: str) -> str:
         """Return the Study Instance UID of a series; raises StudyNotFound."""
+        ...
+
+
+class Catalogue(Protocol):
+    """What the archive finds when somebody searches it."""
+
+    def matching(self, keys: Sequence[MatchingKey]) -> tuple[str, ...]:
+        """Return the Study Instance UIDs of the studies that match every key, in no order."""
+        ...
+
+    def described(
+        self, study_instance_uids: Sequence[str], fields: Sequence[str]
+    ) -> tuple[StudyEntry, ...]:
+        """Return an entry for each study, in this order, with these attributes beside QIDO's."""
         ...
 
 

@@ -93,6 +93,13 @@ def _plugin_files(_: Settings) -> Iterator[Check]:
         yield _result(file.name, there, str(file) if there else "missing", "run script/setup")
 
 
+def _viewer(settings: Settings) -> Iterator[Check]:
+    if (settings.viewer / "index.html").is_file():
+        yield Check("viewer", Outcome.OK, str(settings.viewer))
+    else:
+        yield Check("viewer", Outcome.WARNING, "not installed", "run script/viewer")
+
+
 def _settings(settings: Settings) -> Iterator[Check]:
     try:
         chosen = policy.load(settings.policy)
@@ -219,6 +226,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _python,
     _tools,
     _plugin_files,
+    _viewer,
     _settings,
     _home,
     _ports,

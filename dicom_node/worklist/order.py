@@ -3,9 +3,42 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
+from typing import Protocol, TypeVar
 
-from dicom_node.domain import Priority, RunState, WorklistItem
+from dicom_node.domain import Priority, RunState
 from dicom_node.policy import Policy
+
+
+class Ranked(Protocol):
+    """All that the rule looks at: a `WorklistItem`, or its `WorklistHead`."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Return the Study Instance UID, which breaks ties."""
+        ...
+
+    @property
+    def state(self) -> RunState:
+        """Return the study's state."""
+        ...
+
+    @property
+    def priority(self) -> Priority | None:
+        """Return the priority of the report in view."""
+        ...
+
+    @property
+    def received_at(self) -> datetime | None:
+        """Return when the waiting began."""
+        ...
+
+    @property
+    def is_assessed(self) -> bool:
+        """Return whether a reader has judged the report in view."""
+        ...
+
+
+R = TypeVar("R", bound=Ranked)
 
 
 class Place(IntEnum):
@@ -44,7 +77,7 @@ _BOUNDED_AS = {
 }
 
 
-def order(items: Iterable[WorklistItem], policy: Policy, now: datetime) -> tuple[WorklistItem, ...]:
+def order(items: Iterable[R], policy: Policy, now: datetime) -> tuple[R, ...]:
     """Return the items in reading order: by `place`, then the longest wait, then UID.
 
     Every item is kept, and the order of ``items`` does not matter. No study starves: one that
@@ -63,13 +96,18 @@ def order(items: Iterable[WorklistItem], policy: Policy, now: datetime) -> tuple
     )
 
 
-def place(item: WorklistItem, policy: Policy, now: datetime) -> Place:
+def place(item: Ranked, policy: Policy, now: datetime) -> Place:
     """Return the group that an item belongs to."""
-    own = _own_place(item)
-    bound = _BOUNDED_AS.get(own)
-    if bound is not None and _waited_min(item, now) > policy.waiting[bound]:
+    bound = bound_min(item, policy)
+    if bound is not None and _waited_min(item, now) > bound:
         return Place.OVERDUE
-    return own
+    return _own_place(item)
+
+
+def bound_min(item: Ranked, policy: Policy) -> float | None:
+    """Return the minutes after which an item overtakes; None: it is first already, or done."""
+    bound = _BOUNDED_AS.get(_own_place(item))
+    return None if bound is None else policy.waiting[bound]
 
 
 def rule_text(policy: Policy) -> str:
@@ -86,7 +124,16 @@ def rule_text(policy: Policy) -> str:
     )
 
 
-def _own_place(item: WorklistItem) -> Place:
+def places_text() -> str:
+    """Return the groups in one line, first to last, for the page."""
+    words = {Place.PENDING: "no result yet"}
+    return " › ".join(
+        group.name if group.name in Priority.__members__ else words.get(group, group.name.lower())
+        for group in Place
+    )
+
+
+def _own_place(item: Ranked) -> Place:
     if item.state is RunState.FAILED:
         return Place.FAILED
     if item.state is RunState.REFUSED:
@@ -94,10 +141,10 @@ def _own_place(item: WorklistItem) -> Place:
     by_priority = _BY_PRIORITY[item.priority] if item.priority else Place.PENDING
     if item.state is not RunState.REPORTED:
         return min(by_priority, Place.PENDING)  # an earlier report may be more urgent
-    return Place.ASSESSED if item.assessment else by_priority
+    return Place.ASSESSED if item.is_assessed else by_priority
 
 
-def _waited_min(item: WorklistItem, now: datetime) -> float:
+def _waited_min(item: Ranked, now: datetime) -> float:
     """Return minutes since the study was received, 0 where that is not known."""
     if item.received_at is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""The real application on a real ledger; only admission is a fake."""
+"""The real application on a real ledger; only admission and catalogue are fakes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,10 +15,19 @@ from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.settings import Settings
 from tests.asgi import AsgiClient
 from tests.databases import postgres_server, url
-from tests.fakes import FakeAdmission
+from tests.fakes import FakeAdmission, FakeCatalogue
 from tests.ledgers import Clock, viewer_url
 
-__all__ = ["admission", "client", "clock", "ledger", "postgres_server", "services", "url"]
+__all__ = [
+    "admission",
+    "catalogue",
+    "client",
+    "clock",
+    "ledger",
+    "postgres_server",
+    "services",
+    "url",
+]
 
 
 @pytest.fixture
@@ -39,12 +48,24 @@ def admission(ledger: Ledger) -> FakeAdmission:
 
 
 @pytest.fixture
-def services(ledger: Ledger, admission: FakeAdmission, clock: Clock, tmp_path: Path) -> Services:
+def catalogue() -> FakeCatalogue:
+    return FakeCatalogue()
+
+
+@pytest.fixture
+def services(
+    ledger: Ledger,
+    admission: FakeAdmission,
+    catalogue: FakeCatalogue,
+    clock: Clock,
+    tmp_path: Path,
+) -> Services:
     return Services(
         ledger=ledger,
         admission=admission,
+        catalogue=catalogue,
         probes={"orthanc": lambda: "version 1.10.1", "redis": lambda: "answers"},
-        settings=Settings(home=tmp_path),
+        settings=Settings(home=tmp_path, viewer=tmp_path / "viewer"),
         policy=policy.load(),
         clock=clock,
     )

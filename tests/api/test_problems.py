@@ -27,7 +27,7 @@ CASES = [
     ("GET", "/ai/worklist?limit=0", 422),
     ("GET", "/ai/studies/1.2.3", 404),
     ("GET", "/ohif/viewer", 404),
-    ("GET", "/ohif", 404),
+    ("GET", "/ohif/node/gone.mjs", 404),
     ("GET", "/ohif/", 404),
 ]
 
@@ -77,6 +77,7 @@ def test_fault_of_our_own_is_a_problem_without_its_message(
     wrong = Services(
         ledger=ledger,
         admission=WrongAdmission(),
+        catalogue=services.catalogue,
         probes={},
         settings=services.settings,
         policy=services.policy,

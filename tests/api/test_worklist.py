@@ -6,18 +6,15 @@ from datetime import datetime
 import pytest
 
 from dicom_node import policy
-from dicom_node.api.pages import STATIC
-from dicom_node.domain import Failure, Priority, RunState, Stage
+from dicom_node.api.pages import CONTENT_POLICY, STATIC
+from dicom_node.domain import Failure, Priority, RefusalCode, RunState, Stage
 from dicom_node.ledger import Ledger
-from dicom_node.worklist.order import rule_text
+from dicom_node.worklist.order import places_text, rule_text
 from tests.asgi import AsgiClient
 from tests.ledgers import Clock, report, start, study
+from tests.worklist_items import CONTRACT
 
-CONTRACT = (
-    "study_instance_uid accession_number patient_id patient_name modality study_description state "
-    "priority priority_reason findings model refusal error received_at reported_at wait_s "
-    "assessment viewer_url report"
-).split()
+PAGES = ["/ai/", "/ai/trends", "/ai/docs"]
 
 
 def fill(ledger: Ledger) -> None:
@@ -64,19 +61,25 @@ def test_empty_worklist_is_an_empty_list(client: AsgiClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ai/", "/ai"])
-def test_page_states_the_rule_and_the_purpose_and_runs_nothing_inline(
-    client: AsgiClient, path: str
-) -> None:
+def test_page_states_the_rule_and_the_purpose(client: AsgiClient, path: str) -> None:
     answer = client.get(path)
     assert answer.headers["content-type"].startswith("text/html")
     assert rule_text(policy.load()) in answer.text
     assert "Research use only" in answer.text
-    assert "Content-Security-Policy" in answer.text
+    assert places_text() in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_runs_nothing_inline_and_forbids_it(client: AsgiClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-security-policy"].startswith(CONTENT_POLICY)
+    assert f'http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}"' in answer.text
+    assert "unsafe" not in CONTENT_POLICY
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", answer.text))
-    assert not re.search(r"\son\w+=|style=", answer.text)
+    assert not re.search(r"\son\w+=|style=|<style", answer.text)
 
 
-@pytest.mark.parametrize("path", ["/ai/", "/ai/docs"])
+@pytest.mark.parametrize("path", PAGES)
 def test_page_asks_no_other_host_and_all_that_it_names_is_there(
     client: AsgiClient, path: str
 ) -> None:
@@ -84,7 +87,7 @@ def test_page_asks_no_other_host_and_all_that_it_names_is_there(
     named = re.findall(r'(?:src|href)="([^"]+)"', text)
     assert named
     for address in named:
-        assert address.startswith(("/ai/", "data:"))
+        assert address.startswith(("/ai/", "data:", "#"))
         if address.startswith("/ai/static/"):
             assert client.get(address).status_code == 200
 
@@ -96,6 +99,18 @@ def test_scripts_never_write_markup(script: object) -> None:
     assert "https://" not in source
 
 
+@pytest.mark.parametrize("word", [*RefusalCode, *Stage], ids=str)
+def test_each_refusal_and_each_stage_has_its_advice(word: str) -> None:
+    assert re.search(rf"^  {word}: ", (STATIC / "advice.js").read_text(), re.MULTILINE)
+
+
+def test_scripts_are_short_and_have_their_words_from_the_domain() -> None:
+    words = (STATIC / "words.js").read_text()
+    assert all(f"  {state}: [" in words for state in RunState if state is not RunState.SUPERSEDED)
+    lengths = {file.name: file.read_text().count("\n") for file in STATIC.glob("*.*s")}
+    assert {name: count for name, count in lengths.items() if count > 300} == {}
+
+
 def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
     api = client.get("/ai/openapi.json").json()
     calls = {(method, path) for path, methods in api["paths"].items() for method in methods}
@@ -105,9 +120,12 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("post", "/ai/studies/{study_instance_uid}/assessments"),
         ("post", "/ai/runs/{run_id}/retry"),
         ("get", "/ai/worklist"),
+        ("get", "/ai/board"),
+        ("get", "/ai/history"),
         ("get", "/ai/health"),
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
+        ("get", "/ai/qido/studies"),
     }
     schemas = api["components"]["schemas"]
     assert set(CONTRACT) == set(schemas["WorklistItem"]["properties"])

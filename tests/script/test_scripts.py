@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ("demo", "server", "setup", "stop", "test")
+SCRIPTS = ("demo", "server", "setup", "stop", "test", "viewer")
 _NOBODY = 65534
 
 
@@ -115,6 +115,39 @@ def test_setup_on_a_full_disk_says_how_much_it_needs(checkout: Path, tools: Path
     assert done.returncode == 1
     assert "only 2048 MB are free" in done.stderr
     assert "4 GB" in done.stderr
+
+
+def fetch_viewer(checkout: Path, tools: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``script/viewer`` with the stand-ins first on the path; nothing of it must be left."""
+    done = subprocess.run(
+        ["bash", "script/viewer"],
+        cwd=checkout,
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(checkout)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert list(checkout.glob(".ohif*")) == []
+    return done
+
+
+def test_viewer_without_npms_registry_says_so(checkout: Path, tools: Path) -> None:
+    stand_in(tools, "rm", 'exec /bin/rm "$@"')
+    stand_in(tools, "npm", "echo 'npm error ECONNREFUSED'; exit 1")
+    done = fetch_viewer(checkout, tools)
+    assert done.returncode == 1
+    assert "ECONNREFUSED" in done.stderr
+    assert "The node works without it" in done.stderr
+
+
+def test_viewer_that_is_not_the_tested_one_is_not_installed(checkout: Path, tools: Path) -> None:
+    stand_in(tools, "rm", 'exec /bin/rm "$@"')
+    to_folder = 'while [ "$1" != --pack-destination ]; do shift; done'
+    stand_in(tools, "npm", f'{to_folder}; echo other >"$2/ohif-app-9.tgz"')
+    done = fetch_viewer(checkout, tools)
+    assert done.returncode == 1
+    assert "SHA-512 differs" in done.stderr
 
 
 def test_setup_elsewhere_points_to_containers(checkout: Path, tmp_path: Path) -> None:

@@ -105,3 +105,11 @@ def test_policy_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
     told = outcomes(Settings(policy=tmp_path / "policy.toml"))
 
     assert set(told.values()) == {Outcome.OK}
+
+
+def test_viewer_that_is_missing_is_a_warning(tmp_path: Path) -> None:
+    (check,) = checks._viewer(Settings(viewer=tmp_path))
+    assert (check.outcome, check.advice) == (Outcome.WARNING, "run script/viewer")
+    (tmp_path / "index.html").touch()
+    (check,) = checks._viewer(Settings(viewer=tmp_path))
+    assert check.outcome is Outcome.OK

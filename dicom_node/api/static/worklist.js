@@ -1,69 +1,147 @@
-// Draws /ai/worklist, and asks again every few seconds. All text goes through textContent.
+// The worklist page: joins list, filters, drawer, dialogs and keys.
 
-const PERIOD_MS = 4000;
-const rows = document.getElementById("rows");
-const status = document.getElementById("status");
+import { ask, Trouble } from "./api.js";
+import { Details } from "./details.js";
+import { byId } from "./dom.js";
+import { Filters } from "./filters.js";
+import { listen } from "./keys.js";
+import { List } from "./list.js";
+import { Poll } from "./poll.js";
+import { viewerAddress } from "./row.js";
+import { personName, stateWords } from "./words.js";
+import { Verdict } from "./verdict.js";
 
-function cell(row, text, name = "") {
-  const made = row.insertCell();
-  made.textContent = text;
-  made.className = name;
-  return made;
+const TICK_MS = 10000;
+const NEWS_MS = 8000;
+const TOLD_AT_ONCE = 3;
+
+const list = new List(byId("rows"));
+const details = new Details();
+const verdict = new Verdict((item, given) => {
+  say(`Kept: ${given}, ${personName(item.patient_name)}.`);
+  list.focus(item.study_instance_uid);
+  look();
+});
+let drawn = false;
+let hush = 0;
+
+const poll = new Poll({
+  news(board) {
+    const behind = Date.parse(board.generated_at) - Date.now();
+    const news = list.show(board.items, behind);
+    filters.show(board);
+    byId("count").textContent = counted(board);
+    byId("empty").hidden = board.items.length > 0;
+    if (drawn) tell(news);
+    drawn = true;
+    fine();
+    details.refresh();
+  },
+  calm: fine,
+  trouble(error) {
+    byId("trouble").hidden = false;
+    byId("trouble-text").textContent =
+      `${sentence(error)} The list is as it was last seen; images can be read without it. Trying again.`;
+    byId("status").classList.add("stale");
+  },
+});
+const filters = new Filters((query) => {
+  drawn = false; // what another filter shows is no news
+  poll.at(`/ai/board${query ? `?${query}` : ""}`);
+});
+
+const acts = {
+  open: () => withItem((item) => open(viewerAddress(item), "dicom-node-viewer")),
+  details: () => withItem((item) => details.open(item.study_instance_uid)),
+  accept: () => withItem((item) => judge(item, "accept")),
+  reject: () => withItem((item) => judge(item, "reject")),
+  amend: () => withItem((item) => judge(item, "amend")),
+  again: () => withItem(readAgain),
+  search: () => filters.search(),
+  help: () => byId("help").showModal(),
+  close: shut,
+};
+listen(acts, list);
+
+document.addEventListener("click", (event) => {
+  const act = event.target.closest("[data-act]")?.dataset.act;
+  if (act && act !== "open") acts[act]();
+});
+byId("rows").addEventListener("dblclick", (event) => {
+  if (!event.target.closest("a, button")) acts.details();
+});
+byId("try-now").addEventListener("click", look);
+setInterval(() => list.tick(), TICK_MS);
+
+/** Ask the node at once. */
+function look() {
+  poll.now();
 }
 
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
+/** Do something with the study of the drawer, or, while it is shut, with the current row's. */
+function withItem(act) {
+  const inDrawer = byId("details").contains(document.activeElement) && list.item(details.uid);
+  const item = inDrawer || list.current;
+  if (item) act(item);
 }
 
-function why(item) {
-  if (item.refusal) return `${item.refusal.code}: ${item.refusal.reason}`;
-  if (item.error) return `${item.error.stage}: ${item.error.message}`;
-  return item.priority_reason ?? "";
+function judge(item, given) {
+  if (item.report) verdict.open(item, given);
+  else say("There is no report to judge.");
 }
 
-function findings(item) {
-  const words = { true: "present", false: "absent", null: "undetermined" };
-  return item.findings
-    .map((f) => `${f.label} ${percent(f.probability)} (${words[f.present]})`)
-    .join(", ");
-}
-
-function link(target, item) {
-  const anchor = document.createElement("a");
-  anchor.textContent = item.study_description || item.study_instance_uid;
-  const address = new URL(item.viewer_url, location.href);
-  if (["http:", "https:"].includes(address.protocol)) anchor.href = address.href;
-  target.append(`${item.modality} `, anchor);
-}
-
-function draw(item) {
-  const row = document.createElement("tr");
-  row.className = `state-${item.state}`;
-  cell(row, item.priority ?? "–", `priority priority-${item.priority}`);
-  cell(row, item.state, "state");
-  cell(row, [item.patient_name, item.patient_id].filter(Boolean).join(" · "));
-  link(cell(row, ""), item);
-  cell(row, findings(item));
-  cell(row, why(item));
-  cell(row, item.received_at ? new Date(item.received_at).toLocaleString() : "");
-  cell(row, item.assessment ? `${item.assessment.verdict} (${item.assessment.user})` : "");
-  return row;
-}
-
-async function refresh() {
+async function readAgain(item) {
+  const path = `/ai/studies/${encodeURIComponent(item.study_instance_uid)}/runs`;
   try {
-    const answer = await fetch("/ai/worklist", { signal: AbortSignal.timeout(10000) });
-    if (!answer.ok) throw new Error(`the node answered ${answer.status}`);
-    const list = await answer.json();
-    rows.replaceChildren(...list.items.map(draw));
-    const at = new Date(list.generated_at).toLocaleTimeString();
-    status.textContent = `${list.items.length} studies, as of ${at}`;
-    status.className = "";
+    let { status, body } = await ask(path, { body: { force: item.state !== "FAILED" } });
+    if (status === 200 && body.item.state === "FAILED") {
+      // It failed beside an earlier report that stands for the same images: only force helps.
+      ({ status } = await ask(path, { body: { force: true } }));
+    }
+    say(status === 202 ? "Asked for a new reading." : "It stands as it is; there is nothing to read anew.");
   } catch (error) {
-    status.textContent = `The list below is old: ${error.message}. Trying again.`;
-    status.className = "stale";
+    if (!(error instanceof Trouble)) throw error;
+    say(sentence(error));
   }
-  setTimeout(refresh, PERIOD_MS);
+  look();
 }
 
-refresh();
+function shut() {
+  const uid = details.uid;
+  if (uid === null) return;
+  details.close();
+  list.focus(uid);
+}
+
+function fine() {
+  byId("trouble").hidden = true;
+  byId("status").classList.remove("stale");
+  byId("seen").textContent = new Date().toLocaleTimeString();
+}
+
+function counted({ items, matching, total }) {
+  const shown = items.length < matching ? `the first ${items.length} of ${matching}` : String(matching);
+  const studies = matching === 1 ? "study" : "studies";
+  return matching === total ? `${shown} ${studies}` : `${shown} ${studies} of ${total}`;
+}
+
+/** Tell news in one sentence, politely. */
+function tell({ fresh, changed }) {
+  const name = (item) => `${personName(item.patient_name)} ${stateWords(item.state)[1]}`;
+  const parts = [...fresh.map((item) => `new: ${name(item)}`), ...changed.map(name)];
+  const more = parts.length - TOLD_AT_ONCE;
+  if (more > 0) parts.splice(TOLD_AT_ONCE, more, `${more} more`);
+  if (parts.length) say(`${parts.join("; ")}.`);
+}
+
+/** Return what went wrong as one sentence with one full stop. */
+function sentence({ message }) {
+  return `${message.replace(/\.$/, "")}.`;
+}
+
+function say(words) {
+  const news = byId("news");
+  news.textContent = words;
+  clearTimeout(hush);
+  hush = setTimeout(() => news.replaceChildren(), NEWS_MS);
+}

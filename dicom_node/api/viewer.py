@@ -1,0 +1,90 @@
+"""The viewer under ``/ohif``: OHIF as script/viewer lays it out, with what we add in ``node/``."""
+
+import html
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from os import stat_result
+from pathlib import Path
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import NotModifiedResponse, PathLike, StaticFiles
+from starlette.types import Scope
+
+_TYPES: Final[Mapping[str, str]] = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}
+"""Stated here: what ``mimetypes`` knows depends on the machine, and browsers insist."""
+
+_NAMED_BY_CONTENT: Final = re.compile(r"(^|\.)[0-9a-f]{16}\.")
+_INDEX: Final = "index.html"
+_CONFIG: Final = "app-config.js"
+_MISSING: Final = (
+    "The viewer is not installed on this node. Whoever runs the node can install it with "
+    "script/viewer; reports, worklist and API work without it."
+)
+
+
+class ViewerFiles(StaticFiles):
+    """Serve a single-page application: files, and for its deep links the page itself."""
+
+    def __init__(self, folder: Path) -> None:
+        # The link that it follows is script/viewer's own; paths that climb out are refused.
+        super().__init__(directory=folder, check_dir=False, follow_symlink=True)
+        self._folder = folder
+
+    async def check_config(self) -> None:
+        """Take a folder that is not there; `get_response` says so to whoever asks."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file, or the page where the path is one of the viewer's own places."""
+        if not (self._folder / _INDEX).is_file():
+            return self._missing(Headers(scope=scope))
+        if path == _CONFIG:
+            path = f"node/{_CONFIG}"
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException as exc:
+            place = path == "." or "." not in Path(path).name
+            if exc.status_code != HTTPStatus.NOT_FOUND or not place:
+                raise
+            return await super().get_response(_INDEX, scope)
+
+    def file_response(
+        self, full_path: PathLike, stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Return a file, the compressed one beside it where the browser takes that."""
+        asked, file = Headers(scope=scope), Path(full_path)
+        named_by_content = _NAMED_BY_CONTENT.search(file.name) is not None
+        headers = {
+            "Cache-Control": "private, max-age=604800" if named_by_content else "no-cache",
+            "Vary": "Accept-Encoding",
+        }
+        compressed = file.with_name(f"{file.name}.gz")
+        media_type = _TYPES.get(file.suffix)
+        if "gzip" in asked.get("accept-encoding", "") and compressed.is_file():
+            file, stat_result = compressed, compressed.stat()
+            headers["Content-Encoding"] = "gzip"
+        response = FileResponse(file, status_code, headers, media_type, stat_result=stat_result)
+        if self.is_not_modified(response.headers, asked):
+            return NotModifiedResponse(response.headers)
+        return response
+
+    @staticmethod
+    def _missing(asked: Headers) -> Response:
+        if "text/html" not in asked.get("accept", ""):
+            raise HTTPException(HTTPStatus.NOT_FOUND, _MISSING)
+        page = (
+            '<!doctype html><html lang="en"><title>dicom-node: no viewer</title>'
+            f'<p>{html.escape(_MISSING)}<p><a href="/ai/">Worklist</a>'
+        )
+        return HTMLResponse(page, HTTPStatus.NOT_FOUND)

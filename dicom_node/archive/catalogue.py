@@ -1,0 +1,92 @@
+"""Searches of the archive, past a defect of Debian's Orthanc.
+
+Its HTTP server hands GET arguments on without undoing their percent-encoding, so a QIDO search
+with a space, an accent or an encoded comma finds nothing. JSON in a POST has no such trouble:
+the search goes by ``/tools/find``, and QIDO is asked for UIDs alone, which need no encoding.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from pyorthanc import Orthanc
+
+from dicom_node.archive import client
+from dicom_node.domain import MatchingKey, StudyEntry
+from dicom_node.settings import Settings
+
+_STUDY_UID: Final = "0020000D"
+_MODALITIES: Final = "00080061"
+_LISTS: Final = frozenset({_STUDY_UID, "StudyInstanceUID", _MODALITIES, "ModalitiesInStudy"})
+_AT_ONCE: Final = 50
+"""UIDs in one request, which Orthanc 1.10 takes up to 16 KB long."""
+
+
+class OrthancCatalogue:
+    """The catalogue port on a running Orthanc; safe to share between threads."""
+
+    def __init__(self, connection: Orthanc, host: str) -> None:
+        self._client = connection
+        self._host = host
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Prepare a client for the configured Orthanc; the first call opens the connection."""
+        return cls(client.connect(settings), urlsplit(settings.public).netloc)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def matching(self, keys: Sequence[MatchingKey]) -> tuple[str, ...]:
+        """Return the Study Instance UIDs of the studies that match every key, in no order.
+
+        Case and, where the characters are not ASCII, accents count as Orthanc's index has them.
+        Raises ArchiveUnavailable.
+        """
+        query = {key.attribute: _value(key) for key in keys}
+        wish = {"Level": "Study", "Query": query, "CaseSensitive": False, "Expand": True}
+        found = client.ask(lambda: self._client.post_tools_find(wish)).json()
+        # One study for each patient id that carries the UID: once is enough here.
+        return tuple(dict.fromkeys(s["MainDicomTags"]["StudyInstanceUID"] for s in found))
+
+    def described(
+        self, study_instance_uids: Sequence[str], fields: Sequence[str]
+    ) -> tuple[StudyEntry, ...]:
+        """Return an entry for each study, in this order, with these attributes beside QIDO's.
+
+        A study that two patients share has two entries; one that is gone has none.
+        Raises ArchiveUnavailable.
+        """
+        entries: list[StudyEntry] = []
+        for start in range(0, len(study_instance_uids), _AT_ONCE):
+            entries += self._described(study_instance_uids[start : start + _AT_ONCE], fields)
+        places = {uid: place for place, uid in enumerate(study_instance_uids)}
+        return tuple(sorted(entries, key=lambda entry: places[entry.study_instance_uid]))
+
+    def _described(self, uids: Sequence[str], fields: Sequence[str]) -> list[StudyEntry]:
+        query = f"StudyInstanceUID={','.join(uids)}"
+        if fields:
+            query += f"&includefield={','.join(fields)}"
+        url = f"{self._client.url}/dicom-web/studies?{query}"
+        headers = {"Host": self._host, "Accept": "application/dicom+json"}  # for Retrieve URLs
+        found = client.ask(lambda: self._client.get(url, headers=headers)).json()
+        return [StudyEntry(_uid(attributes), _whole(attributes)) for attributes in found]
+
+
+def _uid(attributes: Mapping[str, Any]) -> str:
+    return str(attributes[_STUDY_UID]["Value"][0])
+
+
+def _whole(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer with its modalities as a list; Orthanc 1.10 says ``["CR\\\\SR"]``."""
+    told = attributes.get(_MODALITIES, {}).get("Value")
+    if not told:
+        return attributes
+    apart = [modality for value in told for modality in value.split("\\")]
+    return {**attributes, _MODALITIES: {"vr": "CS", "Value": sorted(apart)}}
+
+
+def _value(key: MatchingKey) -> str:
+    """Return a value in Orthanc's words: it parts lists by backslashes, QIDO by commas."""
+    return key.value.replace(",", "\\") if key.attribute in _LISTS else key.value

@@ -1,0 +1,118 @@
+// What the extension does to the open study: which one is read, new series, what stands beside
+// what. Written for OHIF 3.13; its services are handed over once, by the extension.
+
+const PATIENCE_MS = 15000;
+const REDRAW_MS = 300;
+const REDRAWS = 10;
+const listeners = new Set();
+let ohif = null;
+let active = null;
+
+/** Keep OHIF's managers. */
+export function connect(managers) {
+  ohif = managers;
+}
+
+/** Follow which study the active viewport shows, from when the viewer opens until it closes. */
+export function watch() {
+  const { viewportGridService, displaySetService } = ohif.servicesManager.services;
+  const stops = [
+    viewportGridService.subscribe(viewportGridService.EVENTS.ACTIVE_VIEWPORT_ID_CHANGED, update),
+    viewportGridService.subscribe(viewportGridService.EVENTS.GRID_STATE_CHANGED, update),
+    displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, update),
+  ];
+  update();
+  return () => {
+    stops.forEach(stop => stop.unsubscribe());
+    set(null);
+  };
+}
+
+/** @returns {string|null} Study Instance UID of the study that the reader looks at. */
+export const activeStudy = () => active;
+
+/** Call `listener` when the reader looks at another study. */
+export function onOtherStudy(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Bring series that the node has stored meanwhile into the open study. */
+export async function addSeries(studyUid, seriesUids) {
+  const { displaySetService } = ohif.servicesManager.services;
+  if (!displaySetService.getActiveDisplaySets().some(ds => ds.StudyInstanceUID === studyUid)) return;
+  const missing = seriesUids.filter(uid => displaySetService.getDisplaySetsForSeries(uid).length === 0);
+  if (missing.length === 0) return;
+  const source = ohif.extensionManager.getActiveDataSource()[0];
+  // OHIF 3.13.2 keeps metadata under "name:uid", but forgets under the UID alone.
+  source.deleteStudyMetadataPromise(studyUid);
+  source.deleteStudyMetadataPromise(`${source.getConfig().name}:${studyUid}`);
+  await source.retrieve.series.metadata({
+    StudyInstanceUID: studyUid,
+    filters: { seriesInstanceUID: missing },
+  });
+}
+
+/** Open the extension's panel. */
+export function openPanel(id) {
+  ohif.servicesManager.services.panelService.activatePanel(id, true);
+}
+
+/**
+ * Show a series beside the image: where a series of ours stands already, else in a second viewport.
+ * @param {string} seriesUid  the series to show
+ * @param {string[]} ours  the series that the node wrote
+ */
+export async function showBeside(seriesUid, ours) {
+  const { displaySetService, viewportGridService } = ohif.servicesManager.services;
+  const displaySet = await until(() => displaySetService.getDisplaySetsForSeries(seriesUid)[0]);
+  if (!displaySet) return;
+  const grid = () => [...viewportGridService.getState().viewports.values()];
+  if (grid().length < 2) {
+    ohif.commandsManager.run('setViewportGridLayout', { numRows: 1, numCols: 2 });
+    await until(() => grid().length > 1);
+  }
+  const seriesOf = viewport =>
+    viewport.displaySetInstanceUIDs.map(uid => displaySetService.getDisplaySetByUID(uid)?.SeriesInstanceUID);
+  const { activeViewportId } = viewportGridService.getState();
+  const place =
+    grid().find(viewport => seriesOf(viewport).some(uid => ours.includes(uid))) ??
+    grid().find(viewport => viewport.viewportId !== activeViewportId);
+  viewportGridService.setDisplaySetsForViewport({
+    viewportId: place.viewportId,
+    displaySetInstanceUIDs: [displaySet.displaySetInstanceUID],
+  });
+  await drawAgain(place.viewportId);
+}
+
+// OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then
+// leaves them out until something makes it draw again.
+async function drawAgain(viewportId) {
+  const { cornerstoneViewportService } = ohif.servicesManager.services;
+  for (let times = 0; times < REDRAWS; times += 1) {
+    await pause(REDRAW_MS);
+    cornerstoneViewportService.getCornerstoneViewport(viewportId)?.render();
+  }
+}
+
+function update() {
+  const { viewportGridService, displaySetService } = ohif.servicesManager.services;
+  const viewport = viewportGridService.getState().viewports.get(viewportGridService.getActiveViewportId());
+  const shown = (viewport?.displaySetInstanceUIDs ?? []).map(uid => displaySetService.getDisplaySetByUID(uid));
+  const displaySet = shown.find(Boolean) ?? displaySetService.getActiveDisplaySets()[0];
+  set(displaySet?.StudyInstanceUID ?? null);
+}
+
+function set(uid) {
+  if (uid === active) return;
+  active = uid;
+  listeners.forEach(listener => listener());
+}
+
+async function until(condition) {
+  const end = Date.now() + PATIENCE_MS;
+  while (!condition() && Date.now() < end) await pause(50);
+  return condition();
+}
+
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms));

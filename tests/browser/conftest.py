@@ -1,0 +1,85 @@
+"""A real node and a real browser. A page that complains fails its test; each leaves a picture."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dicom_node.phantom.samples import DemoSample, demo_studies
+from tests.browsers import PATIENCE_MS, Console, chromium, new_page, output_folder
+from tests.nodes import LiveNode, free_port
+
+Screenshot = Callable[[str], Path]
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """Start one node for all browser tests, on ports of its own."""
+    home = tmp_path_factory.mktemp("browser-node")
+    live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
+    live.up()
+    yield live
+    live.down()
+
+
+@pytest.fixture(scope="session")
+def samples(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> dict[str, DemoSample]:
+    """Send the demo studies (frontal, ct, lateral, knee) and wait for their ends; by name."""
+    rendered = demo_studies(tmp_path_factory.mktemp("browser-phantoms"), seed=41)
+    for sample in rendered:
+        assert all(outcome.stored for outcome in node.send(sample.files))
+    for sample in rendered:
+        assert node.final(sample.study_instance_uid)["state"] == sample.expected
+    return {sample.name: sample for sample in rendered}
+
+
+@pytest.fixture(scope="session")
+def origin(node: LiveNode) -> str:
+    """Return the one origin that people open."""
+    return f"http://127.0.0.1:{node.http_port}"
+
+
+# For a module, not a session: while it is open no other test could run an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def console() -> Console:
+    """Return what the test's page complains of; ``allow`` what the test provokes."""
+    return Console()
+
+
+@pytest.fixture
+def page(
+    browser: Browser, origin: str, console: Console, request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """Open a page; at the end keep its picture and demand that it had no complaint."""
+    with new_page(browser, origin, console) as opened:
+        yield opened
+        opened.screenshot(path=output_folder() / f"{_name(request)}.png")
+    assert console.complaints() == []
+
+
+@pytest.fixture
+def screenshot(page: Page, request: pytest.FixtureRequest) -> Screenshot:
+    """Return a function that keeps a picture of the page under a name."""
+
+    def keep(name: str) -> Path:
+        file = output_folder() / f"{_name(request)}-{name}.png"
+        page.screenshot(path=file)
+        return file
+
+    return keep
+
+
+def _name(request: pytest.FixtureRequest) -> str:
+    return re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
