@@ -2,7 +2,6 @@
 
 import { readModels } from './api.mjs';
 import { h, react } from './react.mjs';
-import { percent } from './words.mjs';
 
 let asked = null; // one request for all studies; cards change only when the node is upgraded
 
@@ -42,8 +41,8 @@ function Card({ card }) {
 }
 
 function said({ name, on, value, low, high, n }) {
-  const interval = low == null || high == null ? '' : ` (${percent(low)} to ${percent(high)})`;
-  return `${name}, ${on}: ${percent(value)}${interval}, n = ${n}`;
+  const interval = low == null || high == null ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return `${name}, ${on}: ${value.toFixed(2)}${interval}, n = ${n}`; // as the card has it: not all are shares
 }
 
 async function cardOf(model) {
