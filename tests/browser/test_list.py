@@ -12,7 +12,7 @@ from tests.browsers import Console
 from tests.films import copy_of
 from tests.nodes import LiveNode
 
-pytestmark = [pytest.mark.node, pytest.mark.browser]
+pytestmark = [pytest.mark.node, pytest.mark.browser, pytest.mark.usefixtures("viewer_files")]
 
 ACCENTED = "Müller-Østergård^Zoë Ann"
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from dicom_node.phantom.samples import DemoSample
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
@@ -15,11 +15,6 @@ from tests.viewers import Viewer
 pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 NORMAL_FILMS = ("nih__00003895_000", "nih__00003415_000", "nih__00003226_004", "nih__00002949_000")
-
-
-@pytest.fixture
-def viewer(page: Page) -> Viewer:
-    return Viewer(page)
 
 
 def open_report(viewer: Viewer, study: str) -> None:
