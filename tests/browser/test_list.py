@@ -42,7 +42,7 @@ def test_list_still_opens_where_the_node_does_not_tell_priorities(
     page: Page, console: Console
 ) -> None:
     console.allow("Failed to load resource")
-    page.route("**/ai/worklist", lambda route: route.abort())
+    page.route("**/ai/worklist*", lambda route: route.abort())
     page.goto("/ohif/")
     expect(page.locator("[data-cy=ai-cell]").first).to_contain_text("No answer")
 
