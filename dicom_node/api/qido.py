@@ -1,7 +1,7 @@
 """QIDO-RS for the viewer's study list: searches that find, and urgent studies first.
 
-OHIF asks for 101 studies and sorts what it got, so where there are more, those that matter must
-be among them: the list comes in the worklist's reading order (PS3.18 10.6).
+OHIF asks once for so many studies and sorts what it got, so where there are more, those that
+matter must be among them: the list comes in the worklist's reading order (PS3.18 10.6).
 """
 
 import re

@@ -55,14 +55,14 @@ class OrthancCatalogue:
     ) -> tuple[StudyEntry, ...]:
         """Return an entry for each study, in this order, with these attributes beside QIDO's.
 
-        A study that two patients share has two entries; one that is gone has none.
-        Raises ArchiveUnavailable.
+        A study that is gone has no entry, and one that two patients share has one: viewers take
+        the UID for a key. Raises ArchiveUnavailable.
         """
-        entries: list[StudyEntry] = []
+        entries: dict[str, StudyEntry] = {}
         for start in range(0, len(study_instance_uids), _AT_ONCE):
-            entries += self._described(study_instance_uids[start : start + _AT_ONCE], fields)
-        places = {uid: place for place, uid in enumerate(study_instance_uids)}
-        return tuple(sorted(entries, key=lambda entry: places[entry.study_instance_uid]))
+            for entry in self._described(study_instance_uids[start : start + _AT_ONCE], fields):
+                entries.setdefault(entry.study_instance_uid, entry)
+        return tuple(entries[uid] for uid in study_instance_uids if uid in entries)
 
     def _described(self, uids: Sequence[str], fields: Sequence[str]) -> list[StudyEntry]:
         query = f"StudyInstanceUID={','.join(uids)}"

@@ -30,8 +30,8 @@ export const assess = (uid, judgement) => ask(`${study(uid)}/assessments`, judge
 /** @returns {Promise<object[]>} the models that the node knows, with their cards. */
 export const readModels = async () => (await ask('/ai/models')).models;
 
-/** @returns {Promise<object[]>} the worklist in reading order. */
-export const readWorklist = async () => (await ask('/ai/worklist')).items;
+/** @returns {Promise<object[]>} the first `limit` studies of the worklist, in reading order. */
+export const readWorklist = async limit => (await ask(`/ai/worklist?limit=${limit}`)).items;
 
 async function ask(path, body) {
   const options = { headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(PATIENCE_MS) };

@@ -19,6 +19,7 @@
     qidoRoot: `${location.origin}/ai/qido`, // Orthanc's own finds neither spaces nor accents
     wadoRoot: `${location.origin}/dicom-web`,
     qidoSupportsIncludeField: true,
+    queryLimit: 500, // OHIF asks once and turns pages by itself; the node sends the urgent ones first
     supportsReject: false,
     imageRendering: 'wadors',
     thumbnailRendering: 'wadors', // Orthanc has no /thumbnail

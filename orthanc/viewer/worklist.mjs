@@ -1,9 +1,11 @@
 // The study list: the node's reading order as a column, and by default as the order.
 
-import { readStudy, readWorklist } from './api.mjs';
+import { readWorklist } from './api.mjs';
 import { h } from './react.mjs';
 import { standing } from './words.mjs';
 
+const FIRST = 500; // as many as OHIF asks for: see app-config.js
+const ALL = 10000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
 /** The column "AI priority"; its value is the place in the reading order. */
@@ -21,30 +23,27 @@ export const column = {
 export function withPriorities(source) {
   const search = source.query.studies.search;
   source.query.studies.search = async (...query) => {
-    const [rows, places] = await Promise.all([search.apply(source.query.studies, query), readPlaces()]);
-    return rows && Promise.all(rows.map(async row => ({ ...row, ai: await placeOf(row, places) })));
+    const [rows, first] = await Promise.all([search.apply(source.query.studies, query), readPlaces(FIRST)]);
+    if (!rows) return rows;
+    const far = first !== null && rows.some(row => !first.has(row.studyInstanceUid));
+    const places = far ? ((await readPlaces(ALL)) ?? first) : first;
+    return rows.map(row => ({ ...row, ai: placeOf(row, places) }));
   };
   return source;
 }
 
-async function readPlaces() {
+async function readPlaces(limit) {
   try {
-    const items = await readWorklist();
+    const items = await readWorklist(limit);
     return new Map(items.map((item, place) => [item.study_instance_uid, { place, item }]));
   } catch {
     return null; // the list is still of use; its column says that the node does not answer
   }
 }
 
-async function placeOf(row, places) {
+function placeOf(row, places) {
   if (places === null) return { place: LAST, item: null };
-  const found = places.get(row.studyInstanceUid);
-  if (found !== undefined) return found;
-  try {
-    return { place: places.size, item: await readStudy(row.studyInstanceUid) }; // beyond the first 500
-  } catch {
-    return null;
-  }
+  return places.get(row.studyInstanceUid) ?? null;
 }
 
 function Header({ sorted, onClick }) {

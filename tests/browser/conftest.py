@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dicom_node import settings
 from dicom_node.phantom.samples import DemoSample, demo_studies
 from tests.browsers import PATIENCE_MS, Console, chromium, new_page, output_folder
+from tests.conftest import missing_tool
 from tests.nodes import LiveNode, free_port
+from tests.viewers import Viewer
 
 Screenshot = Callable[[str], Path]
 
@@ -32,7 +35,7 @@ def samples(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """Send the demo studies (frontal, ct, lateral, knee) and wait for their ends; by name."""
     rendered = demo_studies(tmp_path_factory.mktemp("browser-phantoms"), seed=41)
     for sample in rendered:
-        assert all(outcome.stored for outcome in node.send(sample.files))
+        assert [sent for sent in node.send(sample.files) if not sent.stored] == []
     for sample in rendered:
         assert node.final(sample.study_instance_uid)["state"] == sample.expected
     return {sample.name: sample for sample in rendered}
@@ -67,6 +70,22 @@ def page(
         yield opened
         opened.screenshot(path=output_folder() / f"{_name(request)}.png")
     assert console.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def viewer_files() -> Path:
+    """Return the folder of the viewer's files; fails in CI, skips elsewhere, if it is missing."""
+    folder = settings.load().viewer
+    if not (folder / "index.html").is_file():
+        missing_tool("the viewer is not installed (script/viewer)")
+    return folder
+
+
+@pytest.fixture
+def viewer(page: Page, viewer_files: Path) -> Viewer:
+    """Return OHIF in the test's page."""
+    del viewer_files
+    return Viewer(page)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.browsers import Console
 from tests.films import copy_of
 from tests.nodes import LiveNode
 
-pytestmark = [pytest.mark.node, pytest.mark.browser]
+pytestmark = [pytest.mark.node, pytest.mark.browser, pytest.mark.usefixtures("viewer_files")]
 
 ACCENTED = "Müller-Østergård^Zoë Ann"
 
@@ -42,7 +42,7 @@ def test_list_still_opens_where_the_node_does_not_tell_priorities(
     page: Page, console: Console
 ) -> None:
     console.allow("Failed to load resource")
-    page.route("**/ai/worklist", lambda route: route.abort())
+    page.route("**/ai/worklist*", lambda route: route.abort())
     page.goto("/ohif/")
     expect(page.locator("[data-cy=ai-cell]").first).to_contain_text("No answer")
 

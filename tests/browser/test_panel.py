@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, expect
 
 from dicom_node.phantom.samples import DemoSample
 from tests.films import copy_of
@@ -15,11 +15,6 @@ from tests.viewers import Viewer
 pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 HOSTILE = "<img src=x onerror=alert(1)>^<script>alert(2)</script>"
-
-
-@pytest.fixture
-def viewer(page: Page) -> Viewer:
-    return Viewer(page)
 
 
 @pytest.mark.parametrize("verdict", ["accept", "reject", "amend"])

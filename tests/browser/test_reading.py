@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from pydicom import dcmread
 
 from dicom_node.phantom.samples import DemoSample
@@ -18,14 +18,9 @@ pytestmark = [pytest.mark.node, pytest.mark.browser]
 Screenshot = Callable[[str], Path]
 
 
-@pytest.fixture
-def viewer(page: Page) -> Viewer:
-    return Viewer(page)
-
-
 def send(node: LiveNode, files: list[Path]) -> str:
     """Send one study; return its Study Instance UID."""
-    assert all(outcome.stored for outcome in node.send(files))
+    assert [sent for sent in node.send(files) if not sent.stored] == []
     return str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
 
 

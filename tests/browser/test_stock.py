@@ -1,13 +1,17 @@
 """Our report in OHIF as its makers ship it, without our extension; and OHIF's report on ours."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
+from pydicom import dcmread
 
 from dicom_node.phantom.samples import DemoSample
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
+from tests.conftest import missing_tool
 from tests.films import copy_of
 from tests.nodes import LiveNode
 from tests.viewers import Viewer
@@ -15,11 +19,6 @@ from tests.viewers import Viewer
 pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 NORMAL_FILMS = ("nih__00003895_000", "nih__00003415_000", "nih__00003226_004", "nih__00002949_000")
-
-
-@pytest.fixture
-def viewer(page: Page) -> Viewer:
-    return Viewer(page)
 
 
 def open_report(viewer: Viewer, study: str) -> None:
@@ -78,6 +77,25 @@ def test_report_of_a_normal_film_opens_too(
 
 
 _ATTRIBUTES = Attributes(patient_name="SYNTHETIC^Normal", study_description="stock")
+
+
+@pytest.mark.parametrize("name", ["frontal", "ct"])
+def test_report_is_readable_in_other_viewers(
+    node: LiveNode, samples: dict[str, DemoSample], tmp_path: Path, name: str
+) -> None:
+    told = node.study(samples[name].study_instance_uid)
+    (report,) = node.stored(told["report"]["sop_instance_uid"])
+    report.save_as(tmp_path / "sr.dcm", enforce_file_format=True)
+    program = shutil.which("dsr2html")
+    if program is None:
+        missing_tool("dsr2html is not installed (dcmtk)")
+    command = [program, str(tmp_path / "sr.dcm")]
+    page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    source = dcmread(samples[name].files[0], stop_before_pixels=True)
+    assert report.StudyDescription == source.StudyDescription
+    for finding in told["findings"]:
+        assert f"{finding['code']['meaning']}" in page
+    assert "RESEARCH" in page.upper()
 
 
 def test_ohifs_own_report_on_ours_starts_no_loop(

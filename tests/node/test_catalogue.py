@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from dicom_node import uids
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.domain import MatchingKey
 from dicom_node.errors import ArchiveUnavailable
@@ -75,9 +76,23 @@ def test_answer_has_the_attributes_that_were_asked_for_in_the_order_given(
 def test_lists_of_uids_and_modalities_match_any(
     catalogue: OrthancCatalogue, studies: dict[str, str]
 ) -> None:
-    uids = ",".join([studies["accent"], studies["sign"]])
-    keys = [MatchingKey("StudyInstanceUID", uids), MatchingKey("ModalitiesInStudy", "CR,DX")]
+    wanted = ",".join([studies["accent"], studies["sign"]])
+    keys = [MatchingKey("StudyInstanceUID", wanted), MatchingKey("ModalitiesInStudy", "CR,DX")]
     assert set(catalogue.matching(keys)) == {studies["accent"], studies["sign"]}
+
+
+def test_study_that_two_patients_share_is_told_once(
+    node: LiveNode, catalogue: OrthancCatalogue, tmp_path: Path
+) -> None:
+    for number, patient_id in enumerate(("one", "other")):
+        film = Film(name=f"catalogue-shared-{number}").build()
+        film.StudyInstanceUID, film.PatientID = uids.derive("catalogue", "shared"), patient_id
+        film.StudyID = "SHARED"
+        (tmp_path / patient_id).write_bytes(encode(film))
+        node.send([tmp_path / patient_id])
+    study = uids.derive("catalogue", "shared")
+    assert catalogue.matching([MatchingKey("StudyID", "SHARED")]) == (study,)
+    assert len(catalogue.described([study], [])) == 1
 
 
 def test_orthanc_that_is_away_is_said(tmp_path: Path) -> None:
