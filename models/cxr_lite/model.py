@@ -1,7 +1,7 @@
 """The shipped chest film model: four findings from the lungs alone, with Grad-CAM.
 
 The lungs are outlined first (`models.cxr_lungs`), the film is cut to them and everything else is
-blackened; one forward pass then gives probabilities and evidence.
+blackened; one forward pass of it and its mirror image then gives probabilities and evidence.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from dicom_node.domain import (
     StudyKind,
 )
 from models import explain, golden, registry, weights
-from models.backbone import EfficientNetLite
 from models.card import ModelCard
 from models.cxr_lite import preprocess
+from models.cxr_lite.network import Mirrored
 from models.cxr_lungs import fields
 from models.cxr_lungs.model import CxrLungs
 from models.explain import Evidence
@@ -158,7 +158,7 @@ def load(folder: Path, card: ModelCard, device: str) -> CxrLite:
 
     Raises WeightsMismatch, also where the lung finder is not the one of the training.
     """
-    network = EfficientNetLite(len(card.labels))
+    network = Mirrored(len(card.labels))
     weights.fill(network, weights.read(folder, card.weights), card.weights.file)
     lungs = cast("CxrLungs", registry.open_part(card, LUNGS, device))
     head: Float = network.head.weight.detach().numpy().copy()

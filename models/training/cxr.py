@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from models import backbone, card, registry, weights
-from models.backbone import Backbone, EfficientNetLite
+from models.backbone import Backbone
 from models.card import Figure, Label
 from models.cxr_lite import preprocess
 from models.cxr_lite.model import LUNGS
+from models.cxr_lite.network import Mirrored
 from models.graph import softmax
 from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, head, scores
 from models.training import job as jobs
@@ -49,13 +50,14 @@ def run(job: Job) -> Path:
     return finish(job, films, fitted)
 
 
-def _begun(job: Job) -> EfficientNetLite:
+def _begun(job: Job) -> Mirrored:
     """Return the network that training begins with: ImageNet's, or that of another recipe."""
-    dropout = job.recipe.fitting.dropout
+    network = Mirrored(len(LABELS), job.recipe.fitting.dropout)
     if not job.recipe.start:
-        return backbone.pretrained_lite(len(LABELS), dropout)
+        network.load_state_dict(backbone.pretrained_lite(len(LABELS), 0.0).state_dict())
+        return network
     folder = jobs.begun(job)
-    known, network = card.load(folder), EfficientNetLite(len(LABELS), dropout)
+    known = card.load(folder)
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
     return network
 
@@ -144,7 +146,7 @@ def elsewhere(job: Job) -> tuple[Figure, ...]:
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    network = EfficientNetLite(len(known.labels))
+    network = Mirrored(len(known.labels))
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
     figures = measure(job, gather(job, _measured), network, known.temperature, known.labels)
     return figures + elsewhere(job)
