@@ -60,6 +60,7 @@ def addresses(settings: Settings) -> tuple[str, ...]:
     """Return one line for each way into the node."""
     return (
         f"worklist   {settings.public}/ai/",
+        f"viewer     {settings.public}/ohif/",
         f"Orthanc    {settings.public}/app/explorer.html",
         f"DICOM      {settings.ae_title} on port {settings.dicom_port}",
         f"logs       {Layout.of(settings).logs}",
