@@ -1,8 +1,5 @@
 """Fitting a head anew on the features of plain images."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,19 +8,7 @@ from torch import Tensor
 from models.backbone import Backbone
 from models.training import head
 from models.training.scores import Part
-
-T = TypeVar("T")
-
-
-class Silence:
-    """Progress that nobody watches."""
-
-    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
-        del what
-        return items
-
-    def say(self, text: str) -> None:
-        del text
+from tests.progress import Silence
 
 
 class Brightness(Backbone):

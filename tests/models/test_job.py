@@ -1,28 +1,14 @@
 """What a finished run leaves in its folder."""
 
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from models import card, registry, weights
 from models.training import job as jobs
 from models.training import recipe, report
 from models.training.job import Job, Outcome
 from models.training.watch import Epoch
-
-T = TypeVar("T")
-
-
-class Silence:
-    """Progress that nobody watches."""
-
-    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
-        del what
-        return items
-
-    def say(self, text: str) -> None:
-        del text
+from tests.progress import Silence
 
 
 def test_save_writes_card_metrics_and_a_report_of_the_same_figures(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -24,20 +22,9 @@ from models.training.job import Job
 from models.training.manifest import Item
 from models.training.read import LABELS
 from models.training.scores import Part
+from tests.progress import Silence
 
-T = TypeVar("T")
 RECIPES = sorted(file.stem for file in recipe.FOLDER.glob("*.toml"))
-
-
-class Silence:
-    """Progress that nobody watches."""
-
-    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
-        del what
-        return items
-
-    def say(self, text: str) -> None:
-        del text
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,8 +1,6 @@
 """Which images a recipe trains on, and what their labels leave open."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -15,19 +13,7 @@ from models.training.job import part as part_of
 from models.training.manifest import Item
 from models.training.read import LABELS
 from models.training.scores import Part
-
-T = TypeVar("T")
-
-
-class Silence:
-    """Progress that nobody watches."""
-
-    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
-        del what
-        return items
-
-    def say(self, text: str) -> None:
-        del text
+from tests.progress import Silence
 
 
 def _part(count: int, seed: int) -> Part:
