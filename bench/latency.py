@@ -22,7 +22,7 @@ from pydicom import dcmread
 
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
 from dicom_node.settings import load
-from tests.nodes import LiveNode, free_port
+from tests.nodes import LiveNode
 from worker.bench import Bench
 
 SOUND_VOLUMES = ("P001", "cap001", "normal001")
@@ -103,9 +103,7 @@ def main() -> None:
     data = load().data.resolve()
     with TemporaryDirectory() as scratch:
         home = Path(scratch)
-        node = LiveNode(home / "node", free_port(), free_port(), free_port(), dict(os.environ))
-        node.up()
-        try:
+        with LiveNode.at(home / "node").running() as node:
             studies = films(data, options.films, home)
             for volume in SOUND_VOLUMES:
                 studies.append((volume, sorted((data / "ct" / "volumes" / volume).iterdir())))
@@ -118,8 +116,6 @@ def main() -> None:
                 keep(node, files, options.output)
             summarise("CXR", timed)
             summarise("CT", timed)
-        finally:
-            node.down()
 
 
 def keep(node: LiveNode, files: Sequence[Path], output: Path | None) -> None:

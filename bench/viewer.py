@@ -8,7 +8,6 @@ presses the button, and stops the clock when the report is drawn in a second vie
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from bench.latency import SOUND_VOLUMES, films
 from dicom_node import uids
 from dicom_node.settings import load
 from tests.browsers import PATIENCE_MS, Console, chromium, new_page
-from tests.nodes import LiveNode, free_port
+from tests.nodes import LiveNode
 from tests.viewers import Viewer
 
 
@@ -87,13 +86,8 @@ def main() -> None:
     data = load().data.resolve()
     with TemporaryDirectory() as scratch:
         home = Path(scratch)
-        node = LiveNode(home / "node", free_port(), free_port(), free_port(), dict(os.environ))
-        node.up()
-        try:
-            with node.paused("intake"):
-                found = measure(node, studies(data, options.count, home))
-        finally:
-            node.down()
+        with LiveNode.at(home / "node").running() as node, node.paused("intake"):
+            found = measure(node, studies(data, options.count, home))
     for kind, seconds in found.items():
         if seconds:
             print(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from pydicom import Dataset, dcmread
@@ -55,6 +55,20 @@ class LiveNode:
     dicom_port: int
     destination_port: int
     environment: Mapping[str, str]
+
+    @classmethod
+    def at(cls, home: Path) -> Self:
+        """Return a node that is still down, with its home in this folder, on free ports."""
+        return cls(home, free_port(), free_port(), free_port(), dict(os.environ))
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start the node for the length of a block."""
+        self.up()
+        try:
+            yield self
+        finally:
+            self.down()
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``dicom-node`` against this node."""

@@ -1,6 +1,5 @@
 """A real node and a real browser. A page that complains fails its test; each leaves a picture."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ from dicom_node import settings
 from dicom_node.phantom.samples import DemoSample, demo_studies
 from tests.browsers import PATIENCE_MS, Console, chromium, new_page, output_folder
 from tests.conftest import missing_tool
-from tests.nodes import LiveNode, free_port
+from tests.film_sender import FilmSender
+from tests.nodes import LiveNode
 from tests.viewers import Viewer
 
 Screenshot = Callable[[str], Path]
@@ -24,10 +24,8 @@ expect.set_options(timeout=PATIENCE_MS)
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """Start one node for all browser tests, on ports of its own."""
     home = tmp_path_factory.mktemp("browser-node")
-    live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
-    live.up()
-    yield live
-    live.down()
+    with LiveNode.at(home).running() as live:
+        yield live
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +37,12 @@ def samples(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     for sample in rendered:
         assert node.final(sample.study_instance_uid)["state"] == sample.expected
     return {sample.name: sample for sample in rendered}
+
+
+@pytest.fixture(scope="module")
+def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> FilmSender:
+    """Return what sends a film under any name."""
+    return FilmSender(node, tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,6 @@ pytestmark = [pytest.mark.node, pytest.mark.browser]
 Samples = dict[str, DemoSample]
 
 
-@pytest.fixture(scope="module")
-def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> FilmSender:
-    return FilmSender(node, tmp_path_factory.mktemp("films"))
-
-
 def test_accepting_by_keys_is_kept_and_the_study_is_done(
     page: Page, node: LiveNode, films: FilmSender
 ) -> None:

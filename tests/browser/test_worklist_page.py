@@ -19,11 +19,6 @@ Samples = dict[str, DemoSample]
 HOSTILE = '<img src=w onerror=alert(1)>^"><script>alert(2)</script>'
 
 
-@pytest.fixture(scope="module")
-def films(node: LiveNode, tmp_path_factory: pytest.TempPathFactory) -> FilmSender:
-    return FilmSender(node, tmp_path_factory.mktemp("films"))
-
-
 def order(node: LiveNode, **wanted: str) -> list[str]:
     items = node.get(f"/ai/board?{urlencode(wanted)}").json()["items"]
     return [item["study_instance_uid"] for item in items]

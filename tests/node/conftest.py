@@ -1,12 +1,11 @@
 """A real node for the tests: Orthanc, Redis, workers and API, on ports of its own."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.nodes import LiveNode, free_port
+from tests.nodes import LiveNode
 
 _DESTINATION = """
 [[destinations]]
@@ -23,11 +22,10 @@ timeout_s = 2
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """Start one node for the whole session; its logs are printed where it does not come up."""
     home = tmp_path_factory.mktemp("node")
-    live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
+    live = LiveNode.at(home)
     (home / "node.toml").write_text(_DESTINATION.format(port=live.destination_port))
-    live.up()
-    yield live
-    live.down()
+    with live.running():
+        yield live
 
 
 @pytest.fixture(scope="session")

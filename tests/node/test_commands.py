@@ -1,7 +1,6 @@
 """The command line against a node that runs, and two nodes side by side."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import psutil
 import pytest
 
 from dicom_node.phantom.samples import demo_studies
-from tests.nodes import LiveNode, free_port
+from tests.nodes import LiveNode
 
 pytestmark = pytest.mark.node
 
@@ -82,17 +81,13 @@ def test_retry_makes_a_further_run(node: LiveNode, tmp_path: Path) -> None:
 def test_two_nodes_live_side_by_side(node: LiveNode, tmp_path: Path) -> None:
     (sample, *_) = demo_studies(tmp_path / "phantoms", seed=12)
     home = tmp_path / "second"
-    other = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
-    other.up()
-    try:
+    with LiveNode.at(home).running() as other:
         mine, its = node.parts(), other.parts()
         assert mine.keys() == its.keys() == PARTS
         assert not set(mine.values()) & set(its.values())
         other.send(sample.files)
         assert other.final(sample.study_instance_uid)["state"] == sample.expected
         assert node.get(f"/ai/studies/{sample.study_instance_uid}").status_code == 404
-    finally:
-        other.down()
     assert not any(psutil.pid_exists(pid) for pid in its.values())
     assert node.parts() == mine
     node.healthy()

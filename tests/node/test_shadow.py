@@ -1,7 +1,6 @@
 """A model in the shadow of a real node: read in silence, compared, and never in the way."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from dicom_node.phantom.samples import frontal
 from dicom_node.pixels.wrap import encode
 from models import registry
 from tests.model_inputs import copied
-from tests.nodes import LiveNode, NotYetError, eventually, free_port
+from tests.nodes import LiveNode, NotYetError, eventually
 
 pytestmark = pytest.mark.node
 
@@ -42,10 +41,8 @@ def shadowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     (home / "models" / "broken" / "weights.safetensors").write_bytes(b"other weights")
     (home / "node.toml").write_text(_NODE.format(home=home, like=SERVED))
     put_in_the_shadow(home, "ours")
-    live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
-    live.up()
-    yield live
-    live.down()
+    with LiveNode.at(home).running() as live:
+        yield live
 
 
 def put_in_the_shadow(home: Path, name: str) -> None:
