@@ -10,6 +10,7 @@ from dicom_node import codes
 from dicom_node.domain import (
     Box,
     Claim,
+    Failure,
     Finding,
     InstanceRef,
     ModelIdentity,
@@ -20,6 +21,7 @@ from dicom_node.domain import (
     RunRequest,
     ShadowReading,
     ShadowState,
+    Stage,
     Statement,
     StudyKind,
     StudyRef,
@@ -179,3 +181,11 @@ def at_once(task: Callable[[int], T], count: int = THREADS) -> list[T]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(wait_and_run, range(count)))
+
+
+def fill(ledger: Ledger) -> None:
+    """Put four studies in: one that waits, a LOW and a STAT report, one that failed."""
+    ledger.studies.record(study("1.2.1"), "CT")
+    for number, priority in enumerate((Priority.LOW, Priority.STAT), 2):
+        report(ledger, uid=f"1.2.{number}", priority=priority)
+    ledger.runs.failed(start(ledger, uid="1.2.4"), Failure(Stage.INFER, "raised"), None)

@@ -2,20 +2,13 @@
 
 import pytest
 
-from dicom_node.domain import Failure, Priority, Stage
+from dicom_node.domain import Priority
 from dicom_node.ledger import Ledger
 from tests.asgi import AsgiClient
-from tests.ledgers import STUDY, Clock, report, start, study
+from tests.ledgers import STUDY, Clock, fill, report
 from tests.worklist_items import CONTRACT
 
 BOTH = ["/ai/worklist", "/ai/board"]
-
-
-def fill(ledger: Ledger) -> None:
-    ledger.studies.record(study("1.2.1"), "CT")
-    for number, priority in enumerate((Priority.LOW, Priority.STAT), 2):
-        report(ledger, uid=f"1.2.{number}", priority=priority)
-    ledger.runs.failed(start(ledger, uid="1.2.4"), Failure(Stage.INFER, "raised"), None)
 
 
 def uids(client: AsgiClient, query: str = "") -> list[str]:

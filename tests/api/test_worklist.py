@@ -7,21 +7,14 @@ import pytest
 
 from dicom_node import policy
 from dicom_node.api.pages import CONTENT_POLICY, STATIC
-from dicom_node.domain import Failure, Priority, RefusalCode, RunState, Stage
+from dicom_node.domain import RefusalCode, RunState, Stage
 from dicom_node.ledger import Ledger
 from dicom_node.worklist.order import places_text, rule_text
 from tests.asgi import AsgiClient
-from tests.ledgers import Clock, report, start, study
+from tests.ledgers import Clock, fill
 from tests.worklist_items import CONTRACT
 
 PAGES = ["/ai/", "/ai/trends", "/ai/docs"]
-
-
-def fill(ledger: Ledger) -> None:
-    ledger.studies.record(study("1.2.1"), "CT")
-    for number, priority in enumerate((Priority.LOW, Priority.STAT), 2):
-        report(ledger, uid=f"1.2.{number}", priority=priority)
-    ledger.runs.failed(start(ledger, uid="1.2.4"), Failure(Stage.INFER, "raised"), None)
 
 
 def uids(client: AsgiClient, query: str = "") -> list[str]:
