@@ -14,16 +14,15 @@ from dicom_node.domain import (
     Finding,
     Heatmap,
     Measurement,
-    ModelIdentity,
     Prediction,
     Presence,
     Region,
     Sample,
-    StudyKind,
 )
 from dicom_node.errors import InferenceFailed
 from models import explain, golden, haze, lungs, weights
 from models.card import ModelCard
+from models.carded import Carded
 from models.ct_lite import preprocess, series
 from models.ct_lite.network import Committee
 from models.explain import Evidence
@@ -53,28 +52,13 @@ class Slices:
     haze: Haze | None
 
 
-class CtLite:
+class CtLite(Carded):
     """Reads one chest CT series; see the card for what that is worth."""
 
     def __init__(self, card: ModelCard, graph: Graph, head: Float) -> None:
-        self._card = card
+        super().__init__(card)
         self._graph = graph
         self._weights = explain.relative(head, _COVID)
-
-    @property
-    def card(self) -> ModelCard:
-        """Return the model's card."""
-        return self._card
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Return which weights these are."""
-        return self._card.identity
-
-    @property
-    def kind(self) -> StudyKind:
-        """Return what this model reads."""
-        return self._card.kind
 
     def read(self, sample: Sample) -> Slices:
         """Read the lung slices of a series; raises InferenceFailed where there is none."""

@@ -15,15 +15,14 @@ from dicom_node.domain import (
     Box,
     Finding,
     Heatmap,
-    ModelIdentity,
     Prediction,
     Presence,
     Region,
     Sample,
-    StudyKind,
 )
 from models import explain, golden, registry, weights
 from models.card import ModelCard
+from models.carded import Carded
 from models.cxr_lite import preprocess
 from models.cxr_lite.network import Mirrored
 from models.cxr_lungs import fields
@@ -47,29 +46,14 @@ class Reading:
     lungs: fields.LungFields
 
 
-class CxrLite:
+class CxrLite(Carded):
     """Reads one film; see the card for what that is worth."""
 
     def __init__(self, card: ModelCard, lungs: CxrLungs, graph: Graph, head: Float) -> None:
-        self._card = card
+        super().__init__(card)
         self._lungs = lungs
         self._graph = graph
         self._head = head
-
-    @property
-    def card(self) -> ModelCard:
-        """Return the model's card."""
-        return self._card
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Return which weights these are."""
-        return self._card.identity
-
-    @property
-    def kind(self) -> StudyKind:
-        """Return what this model reads."""
-        return self._card.kind
 
     def read(self, pixels: Float) -> Reading:
         """Read a film (rows, columns), 0 to 1; raises InferenceFailed."""
@@ -101,7 +85,7 @@ class CxrLite:
             parameters={
                 "temperature": f"{self._card.temperature:.4f}",
                 "lungs": f"{self._lungs.card.name} {self._lungs.card.version}",
-                "evidence": "Grad-CAM on the last convolution, one forward pass, inside the lungs",
+                "evidence": "Grad-CAM on the last convolution, film and mirror, inside the lungs",
                 "region": f"strongest connected area above {explain.REGION_LEVEL:g} of the maximum",
             },
         )
