@@ -8,10 +8,11 @@ import hashlib
 import os
 import tempfile
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +24,12 @@ from dicom_node.errors import SettingsError
 
 _LONGEST_SOCKET_PATH = 100
 """sun_path holds 108 bytes (unix(7)); the longest of our names fits below this."""
+
+EVERY_ADDRESS: Final = IPv4Address("0.0.0.0")  # noqa: S104  # compared with, and chosen by the site
+LOOPBACK: Final = IPv4Address("127.0.0.1")
+
+OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+"""An empty variable names no file, as in docker-compose.yml."""
 
 
 class DestinationSettings(BaseModel):
@@ -41,6 +48,20 @@ class DestinationSettings(BaseModel):
     tls_ca_file: Path | None = None
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
+    tls_server_name: str = ""
+
+
+class ModalitySettings(BaseModel):
+    """A peer that may call the node's DICOM port; one that nobody names may not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")
+    ae_title: str = Field(min_length=1, max_length=16)
+    host: IPv4Address
+    port: int = Field(default=104, ge=1, le=65535)
+    may: frozenset[Literal["store", "find", "get", "move"]] = frozenset({"store"})
+    tls: bool = True
 
 
 class ModelSettings(BaseModel):
@@ -74,6 +95,13 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     policy: Path | None = None
     allow_remote: bool = False
+    bind_address: IPv4Address | None = None
+
+    dicom_tls_certificate_file: OptionalFile = None
+    dicom_tls_key_file: OptionalFile = None
+    dicom_tls_ca_file: OptionalFile = None
+    dicom_plain: bool = False
+    modalities: tuple[ModalitySettings, ...] = ()
 
     orthanc_user: str = ""
     orthanc_password_file: Path | None = None
@@ -127,6 +155,16 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{name}"
 
     @property
+    def listen_address(self) -> IPv4Address:
+        """The address of Orthanc's two ports: loopback, unless the site opens the node."""
+        return self.bind_address or (EVERY_ADDRESS if self.allow_remote else LOOPBACK)
+
+    @property
+    def own_address(self) -> IPv4Address:
+        """The address by which this machine itself reaches the two ports."""
+        return LOOPBACK if self.listen_address == EVERY_ADDRESS else self.listen_address
+
+    @property
     def database(self) -> str:
         """SQLAlchemy URL of the ledger."""
         return self.database_url or f"sqlite:///{self.root / 'ledger.sqlite3'}"
@@ -139,7 +177,7 @@ class Settings(BaseSettings):
     @property
     def orthanc(self) -> str:
         """Base URL of Orthanc's REST API, without a trailing slash."""
-        return (self.orthanc_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+        return (self.orthanc_url or f"http://{self.own_address}:{self.http_port}").rstrip("/")
 
     @property
     def api(self) -> str:
@@ -149,7 +187,7 @@ class Settings(BaseSettings):
     @property
     def public(self) -> str:
         """The origin that people open, without a trailing slash."""
-        return (self.public_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+        return (self.public_url or f"http://{self.own_address}:{self.http_port}").rstrip("/")
 
     @property
     def orthanc_credentials(self) -> tuple[str, str] | None:

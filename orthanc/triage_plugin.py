@@ -16,6 +16,7 @@ from dicom_node import log, settings
 from dicom_node.api.proxy import Answer, Proxy
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
+from dicom_node.supervision import opening
 
 _SETTINGS = settings.load()
 _CHANGES = {
@@ -63,6 +64,7 @@ def _answer(output: "orthanc.RestOutput", answer: Answer) -> None:
 
 
 log.configure(_SETTINGS.log_level)
+opening.enter(_SETTINGS)  # what it raises ends Orthanc before it listens
 _DISPATCHER = Dispatcher.connect(_SETTINGS.redis)
 _PROXY = Proxy.connect(_SETTINGS.api)
 orthanc.RegisterOnChangeCallback(on_change)

@@ -5,10 +5,11 @@
 NODE_PACKAGES=(
   ca-certificates python3 python3-venv
   orthanc orthanc-dicomweb orthanc-python orthanc-gdcm redis-server
+  tcc # keeps Orthanc's ports on loopback, see docs/decisions/0011-loopback.md
   dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless
 )
 # shellcheck disable=SC2034
-TEST_PACKAGES=(chromium git postgresql shellcheck)
+TEST_PACKAGES=(chromium git iproute2 nmap postgresql shellcheck)
 
 # Debian starts what it installs, and again at boot; the node runs its own Orthanc and Redis.
 OWN_SERVICES=(orthanc redis-server postgresql)

@@ -14,9 +14,10 @@ from dicom_node.cli.edge import Exit
 from dicom_node.errors import NodeError
 from dicom_node.ledger import migrate
 from dicom_node.settings import Settings, load
-from dicom_node.supervision import health, lifecycle
+from dicom_node.supervision import health, lifecycle, opening
 from dicom_node.supervision.home import Layout
 
+_PLAIN = "DICOM is open to other machines, plain and without any proof (NODE_DICOM_PLAIN)"
 _STYLES = {"RUNNING": "green", "STARTING": "yellow"}
 
 
@@ -33,6 +34,8 @@ def up(*, detach: bool, wait_s: float) -> None:
             _print_addresses(settings)
             lifecycle.start_in_foreground(configuration)
         lifecycle.start_detached(configuration)
+    if opening.is_plain_and_open(settings):
+        err.print(_PLAIN, style="bold red", soft_wrap=True)
     if wait_s > 0:
         wait_ready(settings, wait_s)
     _print_addresses(settings)
@@ -62,7 +65,7 @@ def addresses(settings: Settings) -> tuple[str, ...]:
         f"worklist   {settings.public}/ai/",
         f"viewer     {settings.public}/ohif/",
         f"Orthanc    {settings.public}/app/explorer.html",
-        f"DICOM      {settings.ae_title} on port {settings.dicom_port}",
+        f"DICOM      {settings.ae_title} on port {settings.dicom_port} of {settings.listen_address}",
         f"logs       {Layout.of(settings).logs}",
         "stop it    script/stop  (dicom-node down)",
     )
@@ -82,6 +85,8 @@ def status(*, as_json: bool) -> None:
     parts = lifecycle.state(settings)
     answer = health.ask(settings) if parts else health.Health(False, "the node is down")
     ready, told = lifecycle.verdict(parts, answer)
+    if strays := lifecycle.strays(settings, parts):
+        ready, told = False, f"Orthanc listens on {', '.join(strays)}: end the node"
     if as_json:
         body: dict[str, Any] = {
             "home": str(settings.root),

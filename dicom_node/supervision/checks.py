@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ from dicom_node import policy
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.policy import Policy
 from dicom_node.settings import Settings
-from dicom_node.supervision import listeners
+from dicom_node.supervision import binding, lifecycle, listeners, opening
 from dicom_node.supervision.home import Layout
-from dicom_node.supervision.lifecycle import is_running
 from dicom_node.supervision.programs import CHECKOUT, ORTHANC_FILE, PLUGIN_FILE, tool
 
 _OLDEST_PYTHON = (3, 11)
@@ -107,12 +107,40 @@ def _settings(settings: Settings) -> Iterator[Check]:
         yield Check("policy", Outcome.FAILED, str(exc), "correct the file that NODE_POLICY names")
     else:
         yield Check("policy", Outcome.OK, f"version {chosen.version}, sha256 {chosen.hash[:12]}")
-    yield Check(
-        "network",
-        Outcome.WARNING,
-        f"the DICOM port {settings.dicom_port} listens on every interface and takes any sender",
-        "keep it behind a firewall: Orthanc 1.10 cannot bind it to one address",
-    )
+
+
+def _network(settings: Settings) -> Iterator[Check]:
+    """Check that the ports are where they should be, and who may call the DICOM port."""
+    if settings.orthanc_url:
+        return
+    address = settings.listen_address
+    found, advice = f"both ports on {address}", ""
+    try:
+        if lifecycle.is_running(settings):
+            strays = lifecycle.strays(settings, lifecycle.state(settings))
+            advice = f"the node also listens on {', '.join(strays)}: end it" if strays else ""
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                trial = Layout(Path(folder), Path(folder))
+                trial.library_folder.mkdir()
+                binding.prepare(trial, address)
+    except SettingsError as exc:
+        advice = str(exc)
+    yield _result("network", not advice, found, advice)
+    yield _dicom_callers(settings)
+
+
+def _dicom_callers(settings: Settings) -> Check:
+    try:
+        opening.require_strict(settings)
+    except SettingsError as exc:
+        return Check("DICOM callers", Outcome.FAILED, "too open", str(exc))
+    proof = "with a certificate" if opening.has_tls(settings) else "plain, without any proof"
+    who = f"{len(settings.modalities)} named modalities" if settings.modalities else "any AE title"
+    if opening.is_plain_and_open(settings):
+        advice = "anybody who reaches the port can send and fetch images: see docs/network.md"
+        return Check("DICOM callers", Outcome.WARNING, f"{who}, {proof}", advice)
+    return Check("DICOM callers", Outcome.OK, f"{who}, {proof}")
 
 
 def _home(settings: Settings) -> Iterator[Check]:
@@ -126,10 +154,10 @@ def _home(settings: Settings) -> Iterator[Check]:
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
-    ours = is_running(settings)
+    ours = lifecycle.is_running(settings)
     for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
         try:
-            listeners.require_free(port, use, f"NODE_{use}_PORT")
+            listeners.require_port(port, use, settings.listen_address)
         except NodeError as exc:
             outcome = Outcome.OK if ours else Outcome.FAILED
             found = f"{port}, used by this node" if ours else "taken"
@@ -228,6 +256,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _plugin_files,
     _viewer,
     _settings,
+    _network,
     _home,
     _ports,
     _weights,

@@ -65,6 +65,11 @@ class Layout:
         """Orthanc's index and storage area."""
         return self.home / "orthanc"
 
+    @property
+    def library_folder(self) -> Path:
+        """What is compiled for this machine."""
+        return self.home / "lib"
+
     def log(self, program: str) -> Path:
         """Return the log file of one process."""
         return self.logs / f"{program}.log"
@@ -72,7 +77,7 @@ class Layout:
     def create(self) -> None:
         """Create the folders, readable by their owner only; raise SettingsError if it cannot."""
         folders = (self.home, self.logs, self.redis_data, self.orthanc_folder)
-        for folder in (*folders, self.orthanc_storage, self.sockets):
+        for folder in (*folders, self.library_folder, self.orthanc_storage, self.sockets):
             _create_private(folder)
 
 

@@ -11,7 +11,7 @@ import psutil
 
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
-from dicom_node.supervision import health, listeners, render
+from dicom_node.supervision import binding, health, listeners, render
 from dicom_node.supervision.client import Part, Supervisord
 from dicom_node.supervision.health import Health
 from dicom_node.supervision.home import Layout
@@ -38,13 +38,14 @@ def prepare(settings: Settings) -> Path:
     """Create NODE_HOME, check the ports and write the configuration files.
 
     Returns supervisord's file. Ends what a killed supervisord of this very node has left
-    behind. Raises SettingsError where a port is taken or a program is missing.
+    behind. Raises SettingsError where a port is taken or a program is missing, and where Orthanc
+    cannot be kept on its address.
     """
     Layout.of(settings).create()
     end_orphans(settings)
     if not settings.orthanc_url:
-        listeners.require_free(settings.http_port, "HTTP", "NODE_HTTP_PORT")
-        listeners.require_free(settings.dicom_port, "DICOM", "NODE_DICOM_PORT")
+        listeners.require_free(settings)
+        binding.prepare(Layout.of(settings), settings.listen_address)
     return render.write(settings, programs(settings))
 
 
@@ -74,14 +75,35 @@ def wait_ready(
     """Wait until every part is up and the node says that it is ready.
 
     Returns whether it is, and what was still amiss. ``progress`` gets that text meanwhile.
+    Ends the node and raises NodeError where it listens on another address than it should.
     """
     end = time.monotonic() + deadline_s
     while True:
-        ready, amiss = verdict(state(settings), health.ask(settings))
+        parts = state(settings)
+        ready, amiss = verdict(parts, health.ask(settings))
+        if ready:
+            require_kept(settings, parts)
         if ready or time.monotonic() > end:
             return ready, amiss
         progress(amiss)
         time.sleep(_POLL_S)
+
+
+def require_kept(settings: Settings, parts: tuple[Part, ...]) -> None:
+    """End the node, and raise NodeError, where Orthanc listens beside its address."""
+    found = strays(settings, parts)
+    if found:
+        stop(settings)
+        raise NodeError(
+            f"Orthanc listened on {', '.join(found)} instead of {settings.listen_address}, so the "
+            "node was ended; run dicom-node doctor"
+        )
+
+
+def strays(settings: Settings, parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """Return where this node's Orthanc listens and should not."""
+    pid = next((part.pid for part in parts if part.name == "orthanc"), None)
+    return () if pid is None else listeners.strays(pid, settings.listen_address)
 
 
 def state(settings: Settings) -> tuple[Part, ...]:

@@ -2,26 +2,30 @@
 
 import errno
 import socket
+from ipaddress import IPv4Address
 
 import psutil
 
 from dicom_node.errors import SettingsError
+from dicom_node.settings import EVERY_ADDRESS, LOOPBACK, Settings
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port on every interface.
+def is_free(port: int, address: IPv4Address = LOOPBACK) -> bool:
+    """Tell whether a server could listen on this port of this address, as Orthanc will.
 
-    Raises SettingsError where this user may not use the port at all.
+    Raises SettingsError where this user may not use the port, or the machine has no such address.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", port))  # as Orthanc will
+            probe.bind((str(address), port))
             probe.listen(1)
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
                 return False
-            raise SettingsError(f"port {port} cannot be used: {exc.strerror}") from exc
+            raise SettingsError(
+                f"port {port} of {address} cannot be used: {exc.strerror}; see NODE_BIND_ADDRESS"
+            ) from exc
     return True
 
 
@@ -40,10 +44,33 @@ def holder(port: int) -> str:
     return "a process that cannot be seen from here"
 
 
-def require_free(port: int, use: str, variable: str) -> None:
+def require_free(settings: Settings) -> None:
+    """Raise SettingsError that says who has one of the two ports and what to do."""
+    for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
+        require_port(port, use, settings.listen_address)
+
+
+def require_port(port: int, use: str, address: IPv4Address = LOOPBACK) -> None:
     """Raise SettingsError that says who has the port and what to do."""
-    if not is_free(port):
+    variable = f"NODE_{use}_PORT"
+    if not is_free(port, address):
         raise SettingsError(
             f"{use} port {port} is taken by {holder(port)}: end it, or choose another port, for "
             f"example {variable}={port + 1000 if port + 1000 < 1 << 16 else port - 1000}"
         )
+
+
+def strays(pid: int, address: IPv4Address) -> tuple[str, ...]:
+    """Return where a process listens beside ``address``, as ``host:port``; none where it is ours.
+
+    A process that has just ended listens nowhere.
+    """
+    if address == EVERY_ADDRESS:
+        return ()
+    try:
+        connections = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.NoSuchProcess:
+        return ()
+    kept = {str(address), f"::ffff:{address}"}
+    listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr]
+    return tuple(f"{local.ip}:{local.port}" for local in listening if local.ip not in kept)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
+from dicom_node.supervision import binding
 from dicom_node.supervision.home import Layout
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,8 @@ class Program:
 
     ``priority``: lower starts earlier and ends later. ``stop_wait_s``: how long it may take to
     end before it is killed. ``stop_group``: whether its children get the stop signal too; a
-    Celery worker must tell its own, or it loses the task that they are working on.
+    Celery worker must tell its own, or it loses the task that they are working on. ``folder``:
+    where it starts.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_wait_s: int = 15
     stop_group: bool = True
+    folder: Path | None = None
 
 
 def tool(name: str) -> str:
@@ -73,9 +76,11 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         **orthanc_environment(settings, layout),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
+        **binding.environment(settings.listen_address),
     }
     command = (tool("Orthanc"), str(layout.orthanc_folder))
-    return Program("orthanc", command, 20, environment, stop_wait_s=30)
+    folder = binding.folder(layout)
+    return Program("orthanc", command, 20, environment, stop_wait_s=30, folder=folder)
 
 
 def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:

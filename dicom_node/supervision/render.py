@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
+from dicom_node.supervision import opening
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import ORTHANC_FILE, Program
 
@@ -67,6 +68,7 @@ def _program(layout: Layout, program: Program) -> list[str]:
         f"stopwaitsecs={program.stop_wait_s}",
         f"stopasgroup={str(program.stop_group).lower()}",
         "killasgroup=true",
+        *([f"directory={_text(program.folder)}"] if program.folder else []),
         "redirect_stderr=true",
         f"stdout_logfile={_text(_text(layout.log(program.name)))}",  # expanded twice
         f"stdout_logfile_maxbytes={_LOG_ROTATION}",
@@ -101,6 +103,7 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     _write(layout.redis_file, redis(layout))
     _write(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
     _write_accounts(settings, layout.orthanc_folder / "accounts.json")
+    _write(layout.orthanc_folder / "dicom.json", opening.render(settings))
     _write(layout.supervisor_file, supervisor(layout, programs))
     return layout.supervisor_file
 

@@ -96,7 +96,7 @@ def test_port_taken_says_by_whom_and_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(SettingsError) as caught:
-            listeners.require_free(port, "HTTP", "NODE_HTTP_PORT")
+            listeners.require_port(port, "HTTP")
     message = str(caught.value)
     assert f"HTTP port {port} is taken by" in message
     assert f"(process {os.getpid()})" in message
@@ -104,7 +104,7 @@ def test_port_taken_says_by_whom_and_what_to_do() -> None:
 
 
 def test_port_free_raises_nothing() -> None:
-    listeners.require_free(free_port(), "HTTP", "NODE_HTTP_PORT")
+    listeners.require_port(free_port(), "HTTP")
 
 
 def test_prepare_refuses_a_taken_port_and_writes_nothing(tmp_path: Path) -> None:

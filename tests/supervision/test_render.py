@@ -103,7 +103,11 @@ def test_render_writes_the_account_for_its_owner_alone(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text('pass"word\n')
     chosen = settings(
-        tmp_path / "home", allow_remote=True, orthanc_user="node", orthanc_password_file=secret
+        tmp_path / "home",
+        allow_remote=True,
+        dicom_plain=True,
+        orthanc_user="node",
+        orthanc_password_file=secret,
     )
     layout = Layout.of(chosen)
     layout.create()
@@ -128,4 +132,8 @@ def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:
     render.write(chosen, programs(chosen))
     render.write(chosen, programs(chosen))
     assert site.read_text() == '{"DicomModalities": {}}'
-    assert sorted(f.name for f in layout.orthanc_folder.iterdir()) == ["node.json", "site.json"]
+    assert sorted(f.name for f in layout.orthanc_folder.iterdir()) == [
+        "dicom.json",
+        "node.json",
+        "site.json",
+    ]
