@@ -61,11 +61,12 @@ def _print_addresses(settings: Settings) -> None:
 
 def addresses(settings: Settings) -> tuple[str, ...]:
     """Return one line for each way into the node."""
+    port = f"port {settings.dicom_port} of {settings.listen_address}"
     return (
         f"worklist   {settings.public}/ai/",
         f"viewer     {settings.public}/ohif/",
         f"Orthanc    {settings.public}/app/explorer.html",
-        f"DICOM      {settings.ae_title} on port {settings.dicom_port} of {settings.listen_address}",
+        f"DICOM      {settings.ae_title} on {port}",
         f"logs       {Layout.of(settings).logs}",
         "stop it    script/stop  (dicom-node down)",
     )

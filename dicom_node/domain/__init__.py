@@ -1,5 +1,6 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
+from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -57,6 +58,9 @@ from dicom_node.domain.worklist import (
 
 __all__ = [
     "Assessment",
+    "AuditEntry",
+    "AuditFault",
+    "AuditVerdict",
     "Box",
     "Change",
     "Changes",

@@ -1,6 +1,6 @@
 """The truth about studies and runs: states, results, deliveries, audit."""
 
-from dicom_node.ledger.audit import AuditEntry
+from dicom_node.ledger.audit import AuditFilter
 from dicom_node.ledger.counts import BUCKETS_S, Counts
 from dicom_node.ledger.engine import Ledger, open_ledger
 from dicom_node.ledger.history import HistoryDay
@@ -8,7 +8,7 @@ from dicom_node.ledger.migration import migrate
 
 __all__ = [
     "BUCKETS_S",
-    "AuditEntry",
+    "AuditFilter",
     "Counts",
     "HistoryDay",
     "Ledger",

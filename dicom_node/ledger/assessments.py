@@ -2,9 +2,10 @@
 
 from sqlalchemy import select
 
-from dicom_node.domain import Assessment
+from dicom_node.domain import Assessment, AuditEntry
+from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.schema import AssessmentRow, AuditRow
+from dicom_node.ledger.schema import AssessmentRow
 from dicom_node.ledger.steps import clean, lock_study
 
 
@@ -29,15 +30,16 @@ class AssessmentBook:
                     assessed_at=assessment.assessed_at,
                 )
             )
-            session.add(
-                AuditRow(
-                    at=self._database.now(),
-                    actor=clean(assessment.user),
-                    action="report.assess",
-                    study_instance_uid=study_instance_uid,
-                    detail=f"{assessment.verdict} of {assessment.report_sop_instance_uid}",
-                )
+            detail = f"{assessment.verdict} of {assessment.report_sop_instance_uid}"
+            entry = AuditEntry(
+                self._database.now(),
+                assessment.user,
+                "report.assess",
+                study_instance_uid,
+                None,
+                detail,
             )
+            audit.add(session, entry)
 
     def of(self, study_instance_uid: str) -> tuple[Assessment, ...]:
         """Return a study's verdicts, oldest first."""

@@ -5,9 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from dicom_node.domain import DueDelivery
+from dicom_node.domain import AuditEntry, DueDelivery
 from dicom_node.errors import LedgerError
+from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import DeliveryRow, RunRow
 from dicom_node.ledger.steps import clean, lock_run
@@ -96,3 +98,19 @@ class DeliveryBook:
             row.attempts += 1
             row.state, row.message, row.due_at = state, clean(message), due_at
             row.ended_at = self._database.now() if due_at is None else None
+            if state is DeliveryState.DELIVERED:
+                self._note(session, row)
+
+    def _note(self, session: Session, row: DeliveryRow) -> None:
+        """Audit that an object left the node."""
+        run = session.get_one(RunRow, row.run_id)
+        detail = f"{row.sop_instance_uid} to {row.destination}"
+        entry = AuditEntry(
+            self._database.now(),
+            "node",
+            "report.deliver",
+            run.study_instance_uid,
+            row.run_id,
+            detail,
+        )
+        audit.add(session, entry)

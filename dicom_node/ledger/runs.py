@@ -19,6 +19,7 @@ from dicom_node.domain import (
     TriageResult,
 )
 from dicom_node.ledger import results, tickets
+from dicom_node.ledger.audit import note, note_ending
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -143,10 +144,12 @@ class RunBook:
             study, run = lock_claim(session, claim)
             results.put_objects(session, run, objects)
             supersede(session, run, now)
-            move(session, run, RunState.REPORTED, Act(now, run.worker or "worker"))
+            act = Act(now, run.worker or "worker")
+            move(session, run, RunState.REPORTED, act)
             start = study.received_at if run.number == 1 else run.created_at
             run.turnaround_s = (now - start).total_seconds()
             settle(session, study)
+            note(session, act, "run.reported", run)
 
     def refused(self, claim: Claim, refusal: Refusal) -> None:
         """End the run REFUSED; supersede older ones."""
@@ -221,6 +224,7 @@ class RunBook:
         move(session, run, state_of(ending), act)
         put_ending(run, ending)
         settle(session, study)
+        note_ending(session, act, ending, run)
 
 
 def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:

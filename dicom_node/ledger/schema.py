@@ -227,20 +227,6 @@ class AssessmentRow(Base):
     assessed_at: Mapped[datetime]
 
 
-class AuditRow(Base):
-    """Who did what; append-only."""
-
-    __tablename__ = "audit"
-
-    audit_id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    actor: Mapped[str]
-    action: Mapped[str]
-    study_instance_uid: Mapped[str | None] = mapped_column(index=True)
-    run_id: Mapped[str | None]
-    detail: Mapped[str]
-
-
 class CursorRow(Base):
     """How far a reader of somebody else's log has come."""
 

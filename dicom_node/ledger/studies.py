@@ -17,6 +17,7 @@ from dicom_node.domain import (
     StudyKind,
     StudyRef,
 )
+from dicom_node.ledger.audit import note_ending, note_verdict
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -141,6 +142,7 @@ class StudyBook:
             act = Act(now, "node", reason_of(ending))
             if run is None:
                 verdict(session, study, ending, act)
+                note_verdict(session, act, ending, study_instance_uid)
             elif run.state.is_final:
                 _end_run(session, study, copy_of(session, run, now), ending, act)
 
@@ -153,6 +155,7 @@ def _end_run(
     move(session, run, state_of(ending), act)
     put_ending(run, ending)
     settle(session, study)
+    note_ending(session, act, ending, run)
 
 
 def _insert_if_new(session: Session, values: dict[str, object]) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 from dicom_node.domain import ModelState
 from dicom_node.errors import LedgerError, LedgerUnavailable
 from dicom_node.ledger import Ledger, migrate, open_ledger, schema
+from dicom_node.ledger.audit_rows import AuditRow
 from dicom_node.ledger.database import connect
 from dicom_node.ledger.migration import configuration, upgrade
 from tests.ledgers import PATIENT_NAME, report, start
@@ -60,7 +61,7 @@ def test_models_published_before_shadows_are_served(url: str) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("table", [schema.TransitionRow, schema.AuditRow])
+@pytest.mark.parametrize("table", [schema.TransitionRow, AuditRow])
 @pytest.mark.parametrize("verb", [update, delete])
 def test_database_refuses_to_change_what_was_written_down(
     ledger: Ledger, table: type[DeclarativeBase], verb: type

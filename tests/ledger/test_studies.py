@@ -182,10 +182,11 @@ def test_audit_keeps_who_asked_and_who_judged_without_free_text(
     assert [(e.actor, e.action) for e in entries] == [
         ("root", "node.up"),
         ("dr.who", "report.assess"),
+        ("worker-1", "run.reported"),
         ("node", "run.request"),
     ]
     assert not any("SECRET" in entry.detail for entry in entries)
-    assert len(ledger.audit.entries(STUDY)) == 2
+    assert len(ledger.audit.entries(STUDY)) == 3
     assert len(ledger.audit.entries(limit=1)) == 1
     assert ledger.assessments.of(STUDY) == (verdict,)
 
