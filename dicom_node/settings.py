@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     dicom_plain: bool = False
     modalities: tuple[ModalitySettings, ...] = ()
 
+    audit_syslog_host: str = ""
+    audit_syslog_port: int = Field(default=6514, ge=1, le=65535)
+    audit_syslog_ca_file: OptionalFile = None
+    audit_syslog_certificate_file: OptionalFile = None
+    audit_syslog_key_file: OptionalFile = None
+
     orthanc_user: str = ""
     orthanc_password_file: Path | None = None
     stable_age_s: int = Field(default=1, ge=1)

@@ -11,6 +11,8 @@ from pathlib import Path
 from dicom_node import log, policy, settings
 from dicom_node.archive import destinations
 from dicom_node.archive.orthanc import OrthancArchive
+from dicom_node.audit.relay import Relay
+from dicom_node.audit.syslog import Collector
 from dicom_node.domain import ServedModel, StudyKind
 from dicom_node.errors import ModelError, NodeError
 from dicom_node.intake.admission import Admission
@@ -22,6 +24,7 @@ from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
 from models import catalogue
+from worker import inventory
 from worker.outbox import Outbox
 from worker.pipeline import Pipeline
 from worker.shadow import Shadow
@@ -48,6 +51,7 @@ class Intake:
     node: Node
     admission: Admission
     reconcile: Reconcile
+    relay: Relay
 
 
 def open_node() -> Node:
@@ -73,7 +77,29 @@ def open_intake() -> Intake:
         Dispatcher.connect(node.settings.redis),
         node.policy,
     )
-    return Intake(node, admission, Reconcile(node.archive, node.ledger.studies, admission))
+    inventory.note_site(node.ledger.audit, node.settings, node.policy)
+    reconcile = Reconcile(node.archive, node.ledger.studies, admission)
+    names = node.settings.ae_title, socket.gethostname()
+    relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
+    return Intake(node, admission, reconcile, relay)
+
+
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
+def _collector(chosen: Settings) -> Collector | None:
+    """Return where the audit trail goes, if the site names a place."""
+    if not chosen.audit_syslog_host:
+        return None
+    return Collector(
+        chosen.audit_syslog_host,
+        chosen.audit_syslog_port,
+        chosen.audit_syslog_ca_file,
+        chosen.audit_syslog_certificate_file,
+        chosen.audit_syslog_key_file,
+    )
 
 
 def open_pipeline() -> Pipeline:
@@ -131,6 +157,7 @@ def _models(node: Node) -> tuple[Runtime, Shadow | None]:
         withdrawn = _withdraw(node, str(exc))
         _keep_publishing(node.ledger.studies, lambda: withdrawn)
         return BrokenRuntime(exc), None
+    inventory.note_models(node.ledger.audit, runtime.served())
     process = ShadowProcess(
         Orders(settings.device, rules.shadow, settings.site_models, settings.log_level)
     )

@@ -11,7 +11,7 @@ from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import SWEEP_TASK, app
 from worker.boundary import where
 from worker.deliveries import deliver_due
-from worker.lifecycle import Intake, open_intake, open_pipeline
+from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
 from worker.pipeline import Attempt, Pipeline
 
 _sweeping = threading.Lock()
@@ -50,6 +50,7 @@ def sweep() -> None:
         parts = intake()
         _attempt("reconcile", parts.reconcile.run)
         _attempt("deliveries", lambda: _deliver(parts))
+        _attempt("audit", lambda: parts.relay.run(parts.node.policy.retry, utc_now))
     finally:
         _sweeping.release()
 

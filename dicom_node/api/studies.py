@@ -1,5 +1,6 @@
 """Routes about one study: its item, its runs, its assessments."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from dicom_node.api.services import Node, Services, StudyUid, User
 from dicom_node.domain import Assessment, RunState, RunTicket, StudyDetail, Trigger
 from dicom_node.errors import QueueUnavailable, StudyRefused
 
+_ONE_LOOK = timedelta(minutes=15)
 _LIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -27,9 +29,14 @@ _CHANGES: dict[str, Any] = {"dependencies": [Depends(_same_site)]}
 
 
 @router.get("/studies/{study_instance_uid}", response_model=StudyAnswer)
-def show(study_instance_uid: StudyUid, node: Node) -> JSONResponse:
-    """Show a study with its runs, reports, heatmaps, deliveries and timings."""
-    return _answer(jsonform.detail(_detail(node, study_instance_uid)))
+def show(study_instance_uid: StudyUid, node: Node, user: User) -> JSONResponse:
+    """Show a study with its runs, reports, heatmaps, deliveries and timings.
+
+    Who has seen it goes into the audit trail, once for each quarter of an hour.
+    """
+    detail = _detail(node, study_instance_uid)
+    node.ledger.audit.append_at_most(user, "study.open", study_instance_uid, _ONE_LOOK)
+    return _answer(jsonform.detail(detail))
 
 
 @router.post(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dicom_node.cli import audit
 from dicom_node.cli.edge import EdgeGroup
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="AI triage node for chest radiographs and chest CT. Research use only.\n\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused.",
 )
+app.add_typer(audit.app, name="audit")
 
 
 @app.command()

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dicom_node import policy
+from dicom_node.cli import queries
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.edge import Exit
-from dicom_node.errors import NodeError
-from dicom_node.ledger import migrate
+from dicom_node.errors import LedgerError, NodeError
 from dicom_node.settings import Settings, load
 from dicom_node.supervision import health, lifecycle, opening
 from dicom_node.supervision.home import Layout
@@ -29,7 +29,7 @@ def up(*, detach: bool, wait_s: float) -> None:
         out.print(f"already running in {settings.root}", soft_wrap=True)
     else:
         configuration = lifecycle.prepare(settings)
-        migrate(settings.database)
+        _note(settings, "node.start")
         if not detach:
             _print_addresses(settings)
             lifecycle.start_in_foreground(configuration)
@@ -72,9 +72,25 @@ def addresses(settings: Settings) -> tuple[str, ...]:
     )
 
 
+def _note(settings: Settings, action: str) -> None:
+    """Bring the ledger up to date and write down who starts or ends the node."""
+    with queries.ledger(settings) as book:
+        book.audit.append(queries.operator(), action)
+
+
+def _note_stop(settings: Settings) -> None:
+    """Write down who ends the node, where the ledger can still be written."""
+    try:
+        _note(settings, "node.stop")
+    except LedgerError as exc:
+        err.print(f"the audit has no entry of this stop: {exc}", markup=False, soft_wrap=True)
+
+
 def down() -> None:
     """End the node."""
     settings = load()
+    if lifecycle.is_running(settings):
+        _note_stop(settings)
     with err.status("stopping"):
         ended = lifecycle.stop(settings)
     out.print("stopped" if ended else f"nothing runs in {settings.root}", soft_wrap=True)

@@ -1,5 +1,7 @@
 """``dicom-node worklist``, ``show`` and ``retry``: the ledger, with or without a running node."""
 
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +33,15 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
         opened.close()
 
 
+def operator() -> str:
+    """Return who sits at the command line, as the audit trail names him."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        name = f"uid {os.getuid()}"
+    return f"{name} (command line)"
+
+
 def in_reading_order(settings: Settings, book: Ledger) -> tuple[WorklistItem, ...]:
     """Return the worklist as the page shows it."""
     rules = policy.load(settings.policy)
@@ -54,6 +65,8 @@ def show(study_uid: str, *, as_json: bool) -> None:
     settings = load()
     with ledger(settings) as book:
         study = book.queries.detail(study_uid)
+        if study is not None:
+            book.audit.append(operator(), "study.open", study_instance_uid=study_uid)
     if study is None:
         raise NodeError(f"the worklist has no study {study_uid}")
     if as_json:
@@ -86,7 +99,7 @@ def retry(run: str | None, *, as_json: bool) -> None:
         asked, errors = [], []
         for uid in uids:
             try:
-                asked.append(admission.admit(uid, trigger=Trigger.RETRY, actor="command line"))
+                asked.append(admission.admit(uid, trigger=Trigger.RETRY, actor=operator()))
             except NodeError as exc:
                 errors.append((uid, str(exc)))
     _print_retried(asked, errors, as_json=as_json)

@@ -1,0 +1,61 @@
+"""An audit record repository that takes syslog over TLS (RFC 5425), on loopback."""
+
+import socket
+import ssl
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.nodes import free_port
+
+
+class Collector:
+    """Takes frames from whoever shows a certificate that it trusts, while it is on."""
+
+    def __init__(self, context: ssl.SSLContext, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.lines: list[str] = []
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(20)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:  # it was switched off
+                return
+            plain.settimeout(20)
+            with plain:
+                try:
+                    self._take(self._context.wrap_socket(plain, server_side=True))
+                except OSError:  # somebody whom it does not trust
+                    continue
+
+    def _take(self, secure: ssl.SSLSocket) -> None:
+        with secure, secure.makefile("rb") as stream:
+            while length := _length(stream.read1):
+                content = stream.read(length)
+                assert len(content) == length
+                self.lines.append(content.decode())
+            secure.unwrap()
+
+
+def _length(read: object) -> int:
+    """Read the digits before a frame; 0 at the end."""
+    digits = b""
+    assert callable(read)
+    while (byte := read(1)) and byte != b" ":
+        digits += byte
+    return int(digits or 0)
