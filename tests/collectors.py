@@ -3,10 +3,26 @@
 import socket
 import ssl
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lxml import etree
+
 from tests.nodes import free_port
+
+GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).parent / "audit" / "audit_message.rng"))
+
+
+def ids(lines: list[str]) -> list[str]:
+    """Return the user that each message names last; each must be a valid message."""
+    found = []
+    for text in lines:
+        tree = etree.fromstring(text.partition("\ufeff")[2])
+        GRAMMAR.assertValid(tree)
+        found.append(tree.findall("ActiveParticipant")[-1].get("UserID") or "")
+    return found
 
 
 class Collector:
@@ -52,10 +68,9 @@ class Collector:
             secure.unwrap()
 
 
-def _length(read: object) -> int:
+def _length(read: Callable[[int], bytes]) -> int:
     """Read the digits before a frame; 0 at the end."""
     digits = b""
-    assert callable(read)
     while (byte := read(1)) and byte != b" ":
         digits += byte
     return int(digits or 0)

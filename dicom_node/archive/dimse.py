@@ -26,7 +26,7 @@ _UNREADABLE = (InvalidDicomError, AttributeError, EOFError, OSError, RecursionEr
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A storage SCP and how to call it."""
+    """A storage SCP and how to call it; its certificate is for ``server_name``, or for ``host``."""
 
     host: str
     port: int
@@ -34,6 +34,7 @@ class Peer:
     calling_ae: str = "DICOM-NODE"
     timeout_s: float = 30.0
     tls: ssl.SSLContext | None = None
+    server_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,12 @@ class StoreScu:
             peer.host,
             peer.port,
             ae_title=peer.called_ae,
-            tls_args=(peer.tls, peer.host) if peer.tls else None,
+            tls_args=(peer.tls, peer.server_name or peer.host) if peer.tls else None,
         )
         if not association.is_established:
             raise DeliveryFailed(
-                f"{self._name} does not accept an association; check host, port and AE titles"
+                f"{self._name} does not accept an association; check host, port, AE titles"
+                + (" and the certificates of both sides" if peer.tls else "")
             )
         return association
 
@@ -164,7 +166,8 @@ class DimseDestination:
                 where.ae_title,
                 self._calling_ae,
                 where.timeout_s,
-                tls_context(where),
+                tls_context(where.tls_ca_file, where.tls_certificate_file, where.tls_key_file),
+                where.tls_server_name,
             )
         )
         for outcome in scu.send([dicom_file]):
@@ -175,14 +178,23 @@ class DimseDestination:
             raise StoreRejected(f"{self.name} refused the object: {outcome.message}")
 
 
-def tls_context(destination: DestinationSettings) -> ssl.SSLContext | None:
-    """Build the TLS context of a destination (PS3.15 B.9), or None for plain DICOM."""
-    if destination.tls_ca_file is None:
+def tls_context(
+    ca: Path | None, certificate: Path | None, key: Path | None
+) -> ssl.SSLContext | None:
+    """Build the TLS context of a caller (PS3.15 B.12), or None for plain DICOM without a CA.
+
+    The peer's certificate must come from ``ca`` and name the host that was called. Raises
+    DeliveryFailed where a file cannot be used.
+    """
+    if ca is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=destination.tls_ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if destination.tls_certificate_file is not None:
-        context.load_cert_chain(destination.tls_certificate_file, destination.tls_key_file)
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except OSError as exc:  # ssl.SSLError is one
+        raise DeliveryFailed(f"a file for DICOM over TLS cannot be used: {exc}") from exc
     return context
 
 

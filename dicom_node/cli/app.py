@@ -11,6 +11,7 @@ import typer
 from dicom_node.cli import audit
 from dicom_node.cli.edge import EdgeGroup
 
+TlsFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 app = typer.Typer(
@@ -64,17 +65,45 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command()
-def send(
+def send(  # noqa: PLR0913, PLR0917  # each is an option of the command line
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="DICOM files and folders.", exists=True)
     ],
     calling_ae: Annotated[str, typer.Option(help="AE title to call as.")] = "DICOM-NODE-SEND",
+    host: Annotated[str | None, typer.Option(help="Where the node is, if not here.")] = None,
+    port: Annotated[int | None, typer.Option(help="Its DICOM port.", min=1, max=65535)] = None,
+    tls_ca: TlsFile = None,
+    tls_certificate: TlsFile = None,
+    tls_key: TlsFile = None,
     json: Json = False,
 ) -> None:
-    """Send DICOM files to the node by C-STORE, as a modality does."""
+    """Send DICOM files to the node by C-STORE, as a modality does.
+
+    Over TLS where a CA is given, or where the node has certificates: --tls-ca, --tls-certificate
+    and --tls-key default to the node's own.
+    """
     from dicom_node.cli import send as command
 
-    command.send(paths, calling_ae=calling_ae, as_json=json)
+    way = command.Way(host, port, tls_ca, tls_certificate, tls_key)
+    command.send(paths, way, calling_ae=calling_ae, as_json=json)
+
+
+@app.command()
+def certificates(
+    folder: Annotated[Path, typer.Argument(help="A folder of its own; made where it is missing.")],
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A host name or address of the node, beside this machine's."),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option("--peer", help="A host name or address that gets a certificate as well."),
+    ] = None,
+) -> None:
+    """Make a private CA and certificates, to try DICOM over TLS out; see docs/network.md."""
+    from dicom_node.cli import certificates as command
+
+    command.make(folder, tuple(name or ()), tuple(peer or ()))
 
 
 @app.command()

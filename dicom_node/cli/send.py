@@ -1,21 +1,33 @@
 """``dicom-node send``: files and folders, by real C-STORE."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 from rich.progress import track
 
-from dicom_node.archive.dimse import Peer, SendOutcome, StoreScu
+from dicom_node.archive.dimse import Peer, SendOutcome, StoreScu, tls_context
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.edge import Exit
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings, load
 
 
-def send(paths: Sequence[Path], *, calling_ae: str, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to reach the node; what is not given comes from its settings."""
+
+    host: str | None = None
+    port: int | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def send(paths: Sequence[Path], way: Way, *, calling_ae: str, as_json: bool) -> None:
     """Send everything below ``paths``; exit 1 unless the node has taken all of it."""
-    outcomes = store(load(), files_below(paths), calling_ae)
+    outcomes = store(load(), files_below(paths), calling_ae, way)
     lost = [outcome for outcome in outcomes if not outcome.stored]
     if as_json:
         print_json(
@@ -30,6 +42,21 @@ def send(paths: Sequence[Path], *, calling_ae: str, as_json: bool) -> None:
         out.print(f"{len(outcomes) - len(lost)} of {len(outcomes)} files stored")
     if lost:
         raise typer.Exit(Exit.FAILED)
+
+
+_OWN_WAY = Way()
+
+
+def _peer(settings: Settings, calling_ae: str, way: Way) -> Peer:
+    """Return the node as a peer; where it asks for a certificate, its own will do."""
+    tls = tls_context(
+        way.ca or settings.dicom_tls_ca_file,
+        way.certificate or settings.dicom_tls_certificate_file,
+        way.key or settings.dicom_tls_key_file,
+    )
+    host = way.host or str(settings.own_address)
+    port = way.port or settings.dicom_port
+    return Peer(host, port, settings.ae_title, calling_ae, tls=tls)
 
 
 def files_below(paths: Sequence[Path]) -> list[Path]:
@@ -47,8 +74,9 @@ def _files(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(hidden))
 
 
-def store(settings: Settings, files: Sequence[Path], calling_ae: str) -> list[SendOutcome]:
+def store(
+    settings: Settings, files: Sequence[Path], calling_ae: str, way: Way = _OWN_WAY
+) -> list[SendOutcome]:
     """Send the files to this node with a progress bar; raise DeliveryFailed if it is down."""
-    peer = Peer("127.0.0.1", settings.dicom_port, settings.ae_title, calling_ae)
-    sent = StoreScu(peer).send(files)
+    sent = StoreScu(_peer(settings, calling_ae, way)).send(files)
     return list(track(sent, "sending", total=len(files), console=err, transient=True))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from dicom_node.audit import message, relay
 from dicom_node.cli import queries
@@ -45,8 +46,14 @@ def show(wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
     for e in entries:
         when = e.at.strftime("%Y-%m-%d %H:%M:%S")
         detail = _HASH.sub(lambda found: f"{found[0][:12]}…", e.detail)
-        table.add_row(str(e.audit_id), when, e.actor, e.action, e.study_instance_uid or "", detail)
+        cells = (str(e.audit_id), when, e.actor, e.action, e.study_instance_uid or "", detail)
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
     out.print(table)
+
+
+def _printable(text: str) -> str:
+    """Return text without what would steer a terminal: names come from outside."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def verify(head: str | None, *, as_json: bool) -> None:
@@ -88,7 +95,7 @@ def export(wanted: AuditFilter, output: Path | None, *, as_dicom: bool) -> None:
     with _lines(output) as write:
         host = socket.gethostname()
         for entry in entries:
-            text = json.dumps(_json(entry), ensure_ascii=False)
+            text = json.dumps(_json(entry))
             write(message.xml(entry, settings.ae_title, host) if as_dicom else text)
 
 

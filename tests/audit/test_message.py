@@ -2,7 +2,6 @@
 
 import base64
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,9 +13,9 @@ from dicom_node.audit import events, message
 from dicom_node.audit.syslog import frame, line
 from dicom_node.codes import Code
 from dicom_node.domain import AuditEntry
+from tests.collectors import GRAMMAR
 
 AT = datetime(2026, 3, 1, 8, 0, 0, 123456, UTC)
-GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).with_name("audit_message.rng")))
 
 
 def entry(

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lxml import etree
 
 from dicom_node import log
 from dicom_node.audit import relay, syslog
@@ -12,9 +11,8 @@ from dicom_node.audit.relay import Relay
 from dicom_node.errors import DeliveryFailed
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Retry
-from tests.audit.test_message import GRAMMAR
 from tests.certificates import Authority
-from tests.collectors import Collector
+from tests.collectors import Collector, ids
 from tests.ledgers import Clock
 from tests.nodes import free_port
 
@@ -45,16 +43,6 @@ def sink(authority: Authority, port: int, host: str = "127.0.0.1") -> syslog.Col
 
 def carrier(ledger: Ledger, to: relay.Sink) -> Relay:
     return Relay(ledger.audit, ledger.studies, to, ("AITRIAGE", "node.example"))
-
-
-def ids(lines: list[str]) -> list[str]:
-    """Return the users that the messages name; each must be valid."""
-    found = []
-    for text in lines:
-        tree = etree.fromstring(text.partition("\ufeff")[2])
-        GRAMMAR.assertValid(tree)
-        found.append(tree.findall("ActiveParticipant")[-1].get("UserID") or "")
-    return found
 
 
 def test_every_entry_arrives_once_and_in_order(

@@ -1,0 +1,77 @@
+"""``dicom-node certificates``: a private CA for trying DICOM over TLS out.
+
+A site has a CA of its own; its files go into the same settings.
+"""
+
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import trustme
+
+from dicom_node.cli.console import out
+from dicom_node.errors import NodeError, SettingsError
+from dicom_node.settings import EVERY_ADDRESS, load
+
+_VALID: Final = timedelta(days=397)
+_NODE: Final = "node"
+
+
+def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
+    """Write ca, node and each peer as ``.crt`` and ``.key``; what is there already stays.
+
+    Called again with other peers, it signs for them with the same CA.
+    """
+    settings = load()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        authority = _authority(folder)
+        own = {"localhost", "127.0.0.1", socket.gethostname(), *names}
+        if settings.listen_address != EVERY_ADDRESS:
+            own.add(str(settings.listen_address))
+        _issue(authority, folder, _NODE, tuple(sorted(own)))
+        for peer in peers:
+            _issue(authority, folder, peer, (peer,))
+    except OSError as exc:
+        raise NodeError(f"certificates cannot be written: {exc.filename}: {exc.strerror}") from exc
+    place = folder.resolve()
+    for line in (
+        f"NODE_DICOM_TLS_CERTIFICATE_FILE={place / 'node.crt'}",
+        f"NODE_DICOM_TLS_KEY_FILE={place / 'node.key'}",
+        f"NODE_DICOM_TLS_CA_FILE={place / 'ca.crt'}",
+    ):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _authority(folder: Path) -> trustme.CA:
+    certificate, key = folder / "ca.crt", folder / "ca.key"
+    if certificate.exists() and key.exists():
+        return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+    authority = trustme.CA(organization_name="dicom-node trial CA", key_type=trustme.KeyType.RSA)
+    _write(key, authority.private_key_pem.bytes())
+    _write(certificate, authority.cert_pem.bytes())
+    return authority
+
+
+def _issue(authority: trustme.CA, folder: Path, name: str, identities: tuple[str, ...]) -> None:
+    """Sign for ``identities``, by RSA, which older modalities know as well."""
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    if certificate.exists() and key.exists():
+        return
+    if Path(name).name != name:
+        raise SettingsError(f"{name!r} is no host name and no address")
+    made = authority.issue_cert(
+        *identities, not_after=datetime.now(UTC) + _VALID, key_type=trustme.KeyType.RSA
+    )
+    _write(key, made.private_key_pem.bytes())
+    _write(certificate, made.cert_chain_pems[0].bytes())
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a new file that its owner alone may read."""
+    file.unlink(missing_ok=True)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)

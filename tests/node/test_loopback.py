@@ -1,0 +1,47 @@
+"""The default node cannot be reached from another machine; the same scan sees what is open."""
+
+import os
+import signal
+import socket
+
+import psutil
+import pytest
+
+from tests.namespaces import HERE, other_machine
+from tests.nodes import LiveNode, NotYetError, eventually
+
+pytestmark = pytest.mark.node
+
+
+def test_scan_from_another_machine_finds_both_ports_closed(node: LiveNode) -> None:
+    with other_machine() as other, socket.create_server(("0.0.0.0", 0)) as control:
+        open_port = control.getsockname()[1]
+        found = other.scan(node.http_port, node.dicom_port, open_port)
+        called = other.run("echoscu", "-aec", "AITRIAGE", "-to", "5", HERE, str(node.dicom_port))
+    assert found == {node.http_port: "closed", node.dicom_port: "closed", open_port: "open"}
+    assert called.returncode != 0
+
+
+def test_orthanc_listens_on_loopback_alone(node: LiveNode) -> None:
+    node.healthy()
+    orthanc = psutil.Process(node.parts()["orthanc"])
+    listening = {c.laddr for c in orthanc.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    assert listening == {("127.0.0.1", node.http_port), ("127.0.0.1", node.dicom_port)}
+
+
+def test_without_its_library_orthanc_does_not_come_up(node: LiveNode) -> None:
+    library = node.home / "lib" / "bind_address.so"
+    aside = library.with_suffix(".aside")
+    log = node.home / "logs" / "orthanc.log"
+    library.rename(aside)
+    try:
+        os.kill(node.parts()["orthanc"], signal.SIGKILL)
+        for attempt in eventually():
+            with attempt:
+                if "instead of 127.0.0.1" not in log.read_text():
+                    raise NotYetError("Orthanc has not been started again")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", node.dicom_port), 5)
+    finally:
+        aside.rename(library)
+    node.healthy()

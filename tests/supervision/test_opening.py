@@ -1,0 +1,133 @@
+"""How far the DICOM port is open: what is rendered, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicom_node.errors import SettingsError
+from dicom_node.settings import Settings
+from dicom_node.supervision import checks, opening
+from dicom_node.supervision.checks import Outcome
+from tests.certificates import Authority
+
+Make = Callable[..., Settings]
+CT = {"name": "ct", "ae_title": "CT-1", "host": "10.0.0.7", "may": ["store", "move"], "port": 11112}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    authority = Authority(tmp_path)
+    own = authority.issue("node.example")
+    return {
+        "dicom_tls_certificate_file": own.certificate,
+        "dicom_tls_key_file": own.key,
+        "dicom_tls_ca_file": authority.file,
+    }
+
+
+def site(**values: object) -> Settings:
+    return Settings.model_validate(values)
+
+
+def rendered(settings: Settings) -> dict[str, Any]:
+    keys: dict[str, Any] = json.loads(opening.render(settings))
+    return keys
+
+
+def test_default_takes_any_caller_on_loopback() -> None:
+    settings = site()
+    assert settings.listen_address.is_loopback
+    keys = rendered(settings)
+    assert keys == {
+        "DicomCheckCalledAet": False,
+        "DicomCheckModalityHost": False,
+        **{f"DicomAlwaysAllow{v}": True for v in ("Echo", "Store", "Find", "Get", "Move")},
+    }
+
+
+def test_open_node_needs_certificates_and_modalities() -> None:
+    with pytest.raises(SettingsError) as caught:
+        opening.render(site(allow_remote=True))
+    for word in (
+        "NODE_DICOM_TLS_KEY_FILE",
+        "[[modalities]]",
+        "NODE_DICOM_PLAIN",
+        "docs/network.md",
+    ):
+        assert word in str(caught.value)
+
+
+def test_open_node_with_both_is_strict(files: dict[str, Path]) -> None:
+    settings = site(allow_remote=True, modalities=[CT], **files)
+    keys = rendered(settings)
+    assert keys["DicomTlsEnabled"] is keys["DicomTlsRemoteCertificateRequired"] is True
+    assert keys["DicomTlsTrustedCertificates"] == str(files["dicom_tls_ca_file"])
+    assert keys["DicomCheckCalledAet"] is keys["DicomCheckModalityHost"] is True
+    assert not any(keys[f"DicomAlwaysAllow{v}"] for v in ("Echo", "Store", "Find", "Get", "Move"))
+    assert keys["DicomModalities"]["ct"] == {
+        "AET": "CT-1",
+        "Host": "10.0.0.7",
+        "Port": 11112,
+        "UseDicomTls": True,
+        "AllowEcho": True,
+        "AllowStore": True,
+        "AllowFind": False,
+        "AllowGet": False,
+        "AllowMove": True,
+        "AllowStorageCommitment": False,
+    }
+    (told,) = [c for c in checks._network(settings) if c.name == "DICOM callers"]
+    assert (told.outcome, told.found) == (Outcome.OK, "1 named modalities, with a certificate")
+
+
+def test_plain_must_be_stated_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = site(allow_remote=True, dicom_plain=True)
+    assert rendered(settings)["DicomAlwaysAllowStore"] is True
+    opening.enter(settings)
+    assert "dicom.plain" in "".join(capsys.readouterr())
+    (told,) = [c for c in checks._network(settings) if c.name == "DICOM callers"]
+    assert told.outcome is Outcome.WARNING
+
+
+def test_address_that_is_not_loopback_must_be_meant(files: dict[str, Path]) -> None:
+    settings = site(bind_address="192.0.2.1", modalities=[CT], **files)
+    with pytest.raises(SettingsError, match="needs NODE_ALLOW_REMOTE=true"):
+        opening.render(settings)
+    assert settings.orthanc == "http://192.0.2.1:8042"
+
+
+def test_open_http_behind_a_proxy_leaves_dicom_on_loopback() -> None:
+    settings = site(allow_remote=True, bind_address="127.0.0.1")
+    assert rendered(settings)["DicomAlwaysAllowStore"] is True
+
+
+@pytest.mark.parametrize("missing", ["certificate", "key", "ca"])
+def test_two_of_three_files_are_refused(files: dict[str, Path], missing: str) -> None:
+    del files[f"dicom_tls_{missing}_file"]
+    with pytest.raises(SettingsError, match=f"NODE_DICOM_TLS_{missing.upper()}_FILE is missing"):
+        opening.render(site(**files))
+
+
+def test_key_that_others_can_read_is_refused(files: dict[str, Path]) -> None:
+    files["dicom_tls_key_file"].chmod(0o640)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        opening.render(site(**files))
+
+
+def test_file_that_is_not_there_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    files["dicom_tls_ca_file"] = tmp_path / "none"
+    with pytest.raises(SettingsError, match="names no file"):
+        opening.render(site(**files))
+
+
+def test_names_of_modalities_are_unique() -> None:
+    with pytest.raises(SettingsError, match="same name"):
+        opening.render(site(modalities=[CT, CT]))
+
+
+def test_empty_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE_DICOM_TLS_KEY_FILE", "")
+    assert Settings().dicom_tls_key_file is None
