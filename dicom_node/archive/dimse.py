@@ -181,7 +181,7 @@ class DimseDestination:
 def tls_context(
     ca: Path | None, certificate: Path | None, key: Path | None
 ) -> ssl.SSLContext | None:
-    """Build the TLS context of a caller (PS3.15 B.12), or None for plain DICOM without a CA.
+    """Build the TLS context of a caller (PS3.15 B.9), or None for plain DICOM without a CA.
 
     The peer's certificate must come from ``ca`` and name the host that was called. Raises
     DeliveryFailed where a file cannot be used.

@@ -1,4 +1,4 @@
-"""Syslog over TLS: RFC 5424 messages in RFC 5425 frames, as PS3.15 A.7 asks.
+"""Syslog over TLS: RFC 5424 messages in RFC 5425 frames, as PS3.15 A.6 asks.
 
 No library of Python's delivers this: those that there are sit behind `logging`, which drops what it
 cannot send (docs/decisions/0012-audit.md).

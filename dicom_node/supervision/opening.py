@@ -28,7 +28,7 @@ def is_plain_and_open(settings: Settings) -> bool:
 
 
 def render(settings: Settings) -> str:
-    """Return ``dicom.json``: who may call, and TLS (PS3.15 B.12).
+    """Return ``dicom.json``: who may call, and TLS (PS3.15 B.9).
 
     On loopback, without modalities, any calling AE title is taken. Raises SettingsError that
     lists what is missing where the node is open to other machines.
