@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dicom_node.settings import Settings
+from dicom_node.errors import SettingsError
+from dicom_node.settings import Settings, load
+from dicom_node.supervision import opening
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import programs
 from dicom_node.supervision.render import redis
@@ -103,6 +105,35 @@ def test_orthanc_asks_for_a_password_and_sends_without_delay(
 ) -> None:
     assert services["orthanc"]["environment"]["NODE_AUTHENTICATION"] == "true"
     assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text()
+
+
+def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
+    environment = services["orthanc"]["environment"]
+    assert (environment["NODE_BIND"], environment["NODE_DICOM_PLAIN"]) == ("127.0.0.1", "false")
+    start = (ROOT / "orthanc" / "start").read_text()
+    rule = next(line for line in start.splitlines() if line.startswith("case"))
+    for address, plain in (("127.0.0.1", "true"), ("0.0.0.0", "false"), ("10.0.0.5", "false")):
+        told = subprocess.run(
+            ["sh", "-euc", f'{rule}\necho "$NODE_DICOM_PLAIN"'],
+            env={"NODE_BIND": address, "NODE_DICOM_PLAIN": "false"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert told.stdout.strip() == plain
+
+
+def test_orthanc_in_a_container_gets_the_same_rules_for_callers(
+    services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in services["orthanc"]["environment"].items():
+        if name.startswith("NODE_"):
+            monkeypatch.setenv(name, str(value or ""))
+    with pytest.raises(SettingsError, match="NODE_DICOM_PLAIN"):
+        opening.render(load())
+    monkeypatch.setenv("NODE_DICOM_PLAIN", "true")
+    assert "DicomAlwaysAllowStore" in opening.render(load())
+    assert "opening.render(settings.load())" in (ROOT / "orthanc" / "start").read_text()
 
 
 def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
