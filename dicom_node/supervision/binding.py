@@ -30,17 +30,22 @@ with socket.socket() as probe:
 """
 
 
-def environment(address: IPv4Address) -> Mapping[str, str]:
+def environment(layout: Layout, address: IPv4Address) -> Mapping[str, str]:
     """Return the variables that keep a process on ``address``, if it starts in `folder`."""
     if address == EVERY_ADDRESS:
         return {}
-    # A path of its own could hold blanks or colons, which the loader takes for separators.
-    return {"LD_PRELOAD": f"./{_LIBRARY}", "NODE_BIND_ADDRESS": str(address)}
+    library = layout.library_folder / _LIBRARY if folder(layout) is None else f"./{_LIBRARY}"
+    return {"LD_PRELOAD": str(library), "NODE_BIND_ADDRESS": str(address)}
 
 
-def folder(layout: Layout) -> Path:
-    """Return where such a process must start: the loader looks for the library from there."""
-    return layout.library_folder
+def folder(layout: Layout) -> Path | None:
+    """Return where such a process must start; None where any place will do.
+
+    In LD_PRELOAD blanks and colons separate paths, and ``$`` begins a token (ld.so(8)). In a
+    home with one of them the loader finds the library from within its folder.
+    """
+    home = str(layout.library_folder)
+    return layout.library_folder if any(c in " :$" for c in home) else None
 
 
 def prepare(layout: Layout, address: IPv4Address) -> None:
@@ -78,7 +83,7 @@ def compile_library(target: Path) -> None:
 def trial(layout: Layout, address: IPv4Address) -> str:
     """Return the address that a process gets which asks for any, or what went wrong."""
     command = [sys.executable, "-I", "-c", _TRIAL]
-    done = _run(command, cwd=folder(layout), variables=environment(address))
+    done = _run(command, cwd=folder(layout), variables=environment(layout, address))
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 

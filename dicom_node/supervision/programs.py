@@ -76,7 +76,7 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         **orthanc_environment(settings, layout),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
-        **binding.environment(settings.listen_address),
+        **binding.environment(layout, settings.listen_address),
     }
     command = (tool("Orthanc"), str(layout.orthanc_folder))
     folder = binding.folder(layout)

@@ -24,10 +24,10 @@ with socket.socket(socket.AddressFamily(int(sys.argv[1]))) as one:
 """
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    """Return a prepared home whose name a loader's list of libraries could not hold."""
-    made = Layout(tmp_path / "a home: with blanks", tmp_path / "run")
+@pytest.fixture(params=["home", "a home: with $blanks"])
+def layout(tmp_path: Path, request: pytest.FixtureRequest) -> Layout:
+    """Return a prepared home, and one whose name a loader's list of libraries could not hold."""
+    made = Layout(tmp_path / request.param, tmp_path / "run")
     made.create()
     binding.prepare(made, LOOPBACK)
     return made
@@ -38,7 +38,7 @@ def bound(layout: Layout, address: str, family: int = socket.AF_INET, to: str = 
     done = subprocess.run(
         [sys.executable, "-c", _BIND, str(int(family)), address],
         cwd=binding.folder(layout),
-        env={**binding.environment(LOOPBACK), **({"NODE_BIND_ADDRESS": to} if to else {})},
+        env={**binding.environment(layout, LOOPBACK), **({"NODE_BIND_ADDRESS": to} if to else {})},
         capture_output=True,
         text=True,
         check=False,
@@ -87,7 +87,7 @@ def test_without_a_compiler_nothing_starts(tmp_path: Path, monkeypatch: pytest.M
 
 def test_open_node_is_not_touched(tmp_path: Path) -> None:
     binding.prepare(Layout(tmp_path, tmp_path), EVERY_ADDRESS)
-    assert binding.environment(EVERY_ADDRESS) == {}
+    assert binding.environment(Layout(tmp_path, tmp_path), EVERY_ADDRESS) == {}
 
 
 def test_library_that_is_gone_is_noticed_inside_the_process() -> None:
