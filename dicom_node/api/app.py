@@ -2,10 +2,10 @@
 
 from importlib import metadata
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from dicom_node.api import history, monitor, pages, problems, qido, studies, worklist
+from dicom_node.api import history, looks, monitor, pages, problems, qido, studies, worklist
 from dicom_node.api.services import Services
 from dicom_node.api.viewer import ViewerFiles
 
@@ -24,8 +24,10 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for module in (studies, worklist, history, pages, monitor, qido):
+    for module in (studies, history, pages, monitor):
         app.include_router(module.router)
+    for module in (worklist, qido):
+        app.include_router(module.router, dependencies=[Depends(looks.at_list)])
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/ohif", ViewerFiles(services.settings.viewer), name="viewer")
     return app

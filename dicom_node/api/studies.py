@@ -1,6 +1,5 @@
 """Routes about one study: its item, its runs, its assessments."""
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,13 +7,13 @@ from fastapi import APIRouter, Body, Depends, Header
 from fastapi.responses import JSONResponse
 
 from dicom_node import jsonform
+from dicom_node.api import looks
 from dicom_node.api.answers import Judgement, RunAnswer, RunWish, StudyAnswer
 from dicom_node.api.problems import ProblemError, document
 from dicom_node.api.services import Node, Services, StudyUid, User
 from dicom_node.domain import Assessment, RunState, RunTicket, StudyDetail, Trigger
 from dicom_node.errors import QueueUnavailable, StudyRefused
 
-_ONE_LOOK = timedelta(minutes=15)
 _LIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -35,7 +34,7 @@ def show(study_instance_uid: StudyUid, node: Node, user: User) -> JSONResponse:
     Who has seen it goes into the audit trail, once for each quarter of an hour.
     """
     detail = _detail(node, study_instance_uid)
-    node.ledger.audit.append_at_most(user, "study.open", study_instance_uid, _ONE_LOOK)
+    looks.at_study(node, user, study_instance_uid)
     return _answer(jsonform.detail(detail))
 
 

@@ -40,6 +40,7 @@ INSTANCES_ACCESSED: Final = Code("110103", "DCM", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED: Final = Code("110104", "DCM", "DICOM Instances Transferred")
 EXPORT: Final = Code("110106", "DCM", "Export")
 PROCEDURE_RECORD: Final = Code("110111", "DCM", "Procedure Record")
+QUERY: Final = Code("110112", "DCM", "Query")
 SECURITY_ALERT: Final = Code("110113", "DCM", "Security Alert")
 USER_AUTHENTICATION: Final = Code("110114", "DCM", "User Authentication")
 _START: Final = Code("110120", "DCM", "Application Start")
@@ -60,6 +61,7 @@ _EVENTS: Final = {
     "login.failed": Event(USER_AUTHENTICATION, Deed.EXECUTE, Outcome.MINOR_FAILURE, _LOGIN),
     "logout": Event(USER_AUTHENTICATION, Deed.EXECUTE, kind=_LOGOUT),
     "audit.read": Event(AUDIT_LOG_USED, Deed.READ),
+    "worklist.open": Event(QUERY, Deed.EXECUTE),
     "study.open": Event(INSTANCES_ACCESSED, Deed.READ),
     "study.export": Event(EXPORT, Deed.READ),
     "study.refused": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.MINOR_FAILURE),

@@ -35,8 +35,8 @@ class Collector:
     def send(self, messages: Sequence[str]) -> None:
         """Send messages over one connection; raises DeliveryFailed where one may be lost.
 
-        Syslog knows no acknowledgement. TLS does: the collector's closing alert comes after it
-        has read all that came before ours (RFC 8446 6.1). Without it, everything is sent again.
+        Syslog knows no acknowledgement. TLS does: the collector closes its side after it has read
+        all that came before our closing alert (RFC 5246 7.2.1). Otherwise all is sent again.
         """
         try:
             with (
@@ -54,7 +54,9 @@ class Collector:
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # In TLS 1.3 a collector refuses our certificate only after we have sent the trail, and
+        # OpenSSL's shutdown takes that alert for a closing one: entries would count as delivered.
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate_file is not None:
             context.load_cert_chain(self.certificate_file, self.key_file)
         return context
@@ -77,8 +79,8 @@ def frame(message: str) -> bytes:
 def _close(secure: ssl.SSLSocket) -> None:
     """Say that this was all, and wait until the collector says so too.
 
-    Many collectors close the connection without a closing alert of their own. They do so after
-    ours, which is as good: a connection that breaks off before is a reset, and raises.
+    Some close the connection without a closing alert of their own. That is as good: whoever has
+    not read everything resets it, which raises.
     """
     try:
         secure.unwrap()

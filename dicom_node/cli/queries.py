@@ -4,7 +4,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import typer
 from rich.pretty import Pretty
@@ -21,6 +21,8 @@ from dicom_node.intake.dispatch import Dispatcher
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.settings import Settings, load
 from dicom_node.worklist.order import order
+
+_LIST_EVERY = timedelta(hours=1)
 
 
 @contextmanager
@@ -53,6 +55,7 @@ def worklist(*, as_json: bool) -> None:
     settings = load()
     with ledger(settings) as book:
         items = in_reading_order(settings, book)
+        book.audit.append_at_most(operator(), "worklist.open", None, _LIST_EVERY)
     if as_json:
         rows = [jsonform.item(item) for item in items]
         print_json({"items": rows, "generated_at": datetime.now(UTC).isoformat()})

@@ -55,7 +55,7 @@ class AuditBook:
             add(session, AuditEntry(now, actor, action, study_instance_uid, run_id, detail))
 
     def append_at_most(
-        self, actor: str, action: str, study_instance_uid: str, every: timedelta
+        self, actor: str, action: str, study_instance_uid: str | None, every: timedelta
     ) -> bool:
         """Add an entry unless the same was added within ``every``; tell whether it was.
 

@@ -13,7 +13,7 @@ class AuditRow(Base):
     __tablename__ = "audit"
 
     audit_id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     actor: Mapped[str]
     action: Mapped[str]
     study_instance_uid: Mapped[str | None] = mapped_column(index=True)

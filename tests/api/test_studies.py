@@ -189,6 +189,31 @@ def test_assessment_is_kept_with_user_time_and_report(
     assert ledger.audit.entries(STUDY)[0] == seen
 
 
+def test_who_sees_a_study_or_the_list_is_audited_once_in_a_while(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    report(ledger)
+    before = ledger.audit.head()[0]
+    paths = (f"/ai/studies/{STUDY}", "/ai/worklist", "/ai/board")
+    for _ in range(3):
+        for path in paths:
+            client.get(path, headers={"X-Node-User": "dr.who"})
+        clock.forward(5)
+    client.get(paths[0], headers={"X-Node-User": "dr.no"})
+    told = [(e.actor, e.action) for e in ledger.audit.after(before, 10)]
+    assert told == [
+        ("dr.who", "study.open"),
+        ("dr.who", "worklist.open"),
+        ("dr.no", "study.open"),
+    ]
+    clock.forward(3600)
+    for path in paths:
+        client.get(path, headers={"X-Node-User": "dr.who"})
+    assert ledger.audit.head()[0] == before + 5
+    client.get("/ai/studies/1.2.3.4")
+    assert ledger.audit.head()[0] == before + 5
+
+
 def test_assessment_without_a_report_is_409(client: AsgiClient, ledger: Ledger) -> None:
     ledger.studies.record(study(), "CR")
     assert client.post(ASSESSMENTS, json={"verdict": "accept"}).status_code == 409

@@ -36,6 +36,7 @@ def upgrade() -> None:
     _may_be_changed()
     for name in ("previous_hash", "hash"):
         op.add_column("audit", sa.Column(name, sa.Text(), nullable=False, server_default=""))
+    op.create_index("ix_audit_at", "audit", ["at"])
     last_id, last_hash = _chain_all()
     _write_once()
     op.bulk_insert(head, [{"head_id": 1, "audit_id": last_id, "hash": last_hash}])
@@ -45,6 +46,7 @@ def downgrade() -> None:
     """Forget the hashes."""
     op.drop_table("audit_head")
     _may_be_changed()
+    op.drop_index("ix_audit_at", "audit")
     for name in ("previous_hash", "hash"):
         op.drop_column("audit", name)
     _write_once()
