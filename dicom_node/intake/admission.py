@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from dicom_node import log, uids
+from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
     Refusal,
@@ -124,7 +124,8 @@ class Admission:
             log.get().warning("queue.unavailable", run_id=ticket.run_id, error=str(exc))
 
     def _hand_over(self, ticket: RunTicket, trigger: Trigger) -> None:
-        self._queue.enqueue(ticket.run_id, trigger)
+        with checkpoints.around(checkpoints.Step.DISPATCH):
+            self._queue.enqueue(ticket.run_id, trigger)
         self._runs.handed_over(ticket.run_id)
         log.get().info(
             "run.queued",
