@@ -10,6 +10,7 @@ from celery.worker.request import Request
 
 from dicom_node import checkpoints, log, settings
 from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
+from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
 _TIME_LIMIT_S = 900
@@ -22,7 +23,7 @@ app.conf.update(
     beat_schedule={
         "sweep": {
             "task": SWEEP_TASK,
-            "schedule": _settings.reconcile_s,
+            "schedule": Steady(_settings.reconcile_s),
             "options": {"queue": INTAKE_QUEUE, "expires": _settings.reconcile_s},
         }
     },
