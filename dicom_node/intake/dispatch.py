@@ -83,6 +83,10 @@ class Dispatcher:
         except (OperationalError, OSError) as exc:
             raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
 
+    def held(self) -> int:
+        """Return how many runs' messages no worker has taken yet; raises QueueUnavailable."""
+        return self.depth(RUN_QUEUE)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

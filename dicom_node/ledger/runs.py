@@ -42,6 +42,10 @@ HAND_OVER_AGAIN = timedelta(minutes=2)
 may have lost it, and a second message is harmless."""
 
 
+LOST_AFTER = timedelta(seconds=20)
+"""A message may be on its way this long: taken by a worker whose process still loads its models."""
+
+
 class RunBook:
     """The ledger's side of a run."""
 
@@ -196,6 +200,30 @@ class RunBook:
         query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
         with self._database.read() as session:
             return tuple(ticket(run, created=False) for run in session.scalars(query))
+
+    def recall(self, held: int) -> int:
+        """Forget hand-overs that the broker has lost; `due` then names those runs again.
+
+        ``held`` is how many messages of runs lie in the broker untaken. Where more runs than
+        that wait for a worker, messages are missing, and nobody knows which: the runs that have
+        waited for `LOST_AFTER` are recalled, and those handed over before the clock was set back.
+        """
+        now = self._database.now()
+        waiting = or_(
+            and_(
+                RunRow.state == RunState.QUEUED,
+                or_(RunRow.retry_at.is_(None), RunRow.retry_at <= now),
+            ),
+            and_(RunRow.state == RunState.RUNNING, RunRow.lease_until <= RunRow.handed_over_at),
+        )
+        query = select(RunRow).where(waiting, RunRow.handed_over_at.is_not(None))
+        with self._database.write() as session:
+            runs = session.scalars(query.with_for_update()).all()
+            old = [run for run in runs if not now - LOST_AFTER < (run.handed_over_at or now) <= now]
+            missing = len(runs) > held
+            for run in old if missing else ():
+                run.handed_over_at = None
+            return len(old) if missing else 0
 
     def handed_over(self, run_id: str) -> None:
         """Write down that the broker has the run; raises RunNotFound."""

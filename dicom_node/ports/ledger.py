@@ -1,7 +1,7 @@
 """The ledger's books, as the parts that write in them see them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from dicom_node.domain import (
@@ -87,6 +87,11 @@ class RunBook(Protocol):
         RUNNING ones whose lease ran out."""
         ...
 
+    def recall(self, held: int) -> int:
+        """Forget hand-overs that the broker lost, given how many messages it holds; `due` names
+        those runs again. Return how many they are."""
+        ...
+
     def handed_over(self, run_id: str) -> None:
         """Write down that the broker has the run."""
         ...
@@ -121,6 +126,10 @@ class StudyBook(Protocol):
 
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor."""
+        ...
+
+    def clock_was_set_back(self, by: timedelta) -> None:
+        """Bring all that waits for a time nearer by what the clock was set back."""
         ...
 
     def served_model(self, kind: StudyKind) -> ServedModel | None:
