@@ -45,7 +45,8 @@ def main() -> None:
                 continue
             with ExitStack() as stack:
                 home = Path(scratch) / ground.name.lower()
-                scene = _stand(stack, ground, home, options.port)
+                environment = injuries.prepared(stack, ground, home)
+                scene = stack.enter_context(opened(home, Ports.choose(options.port), environment))
                 trials += _try_all(scene, list(group), points, Path(scratch) / "films", options)
     Console().print(table.drawn(trials))
     for one in trials:
@@ -74,18 +75,6 @@ def _try_all(
             with options.json.open("a") as lines:
                 lines.write(json.dumps(asdict(one)) + "\n")
         yield one
-
-
-def _stand(stack: ExitStack, ground: Ground, home: Path, port: int | None) -> Scene:
-    """Start the scratch node for these faults; the stack ends it."""
-    environment = {}
-    if ground is Ground.SMALL_DISK:
-        stack.enter_context(injuries.small_disk(home))
-    if ground is Ground.FALSE_CLOCK:
-        home.mkdir(parents=True)
-        injuries.move_clock(home, 0)
-        environment = injuries.false_clock(home)
-    return stack.enter_context(opened(home, Ports.choose(port), environment))
 
 
 def _options() -> argparse.Namespace:

@@ -7,17 +7,19 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.faults.scene import VISIBILITY_S, Scene
 from dicom_node.supervision.home import Layout
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-SMALL_DISK_MB = 96
-_BLOCK = 1 << 20
+SMALL_DISK_MB = 1536
+"""More than what the node wants to be left free."""
+_LAST_BYTES = 8 << 20
 
 
 class Ground(StrEnum):
@@ -108,15 +110,23 @@ def _disk_full(scene: Scene) -> Iterator[None]:
 
 
 def _fill(file: Path) -> None:
-    """Write until there is not a byte left."""
+    """Write until there is not a byte left, while others write too."""
     with file.open("wb", buffering=0) as stream:
-        for size in (_BLOCK, 4096, 1):
-            try:
-                while stream.write(b"\0" * size):
-                    pass
-            except OSError as exc:
-                if exc.errno != errno.ENOSPC:
-                    raise
+        nearly_all = max(1, shutil.disk_usage(file.parent).free - _LAST_BYTES)
+        os.posix_fallocate(stream.fileno(), 0, nearly_all)
+        stream.seek(0, os.SEEK_END)
+        for size in (4096, 1):
+            _write_on(stream, size)
+
+
+def _write_on(stream: BinaryIO, size: int) -> None:
+    """Write blocks of this size until the disk takes no more."""
+    try:
+        while stream.write(bytes(size)) == size:
+            pass
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
 
 
 def _clock_set(hours: int) -> Callable[[Scene], AbstractContextManager[None]]:
@@ -163,6 +173,17 @@ def small_disk(home: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def prepared(stack: ExitStack, ground: Ground, home: Path) -> dict[str, str]:
+    """Lay a ground out below ``home`` until the stack ends; return the node's environment."""
+    if ground is Ground.SMALL_DISK:
+        stack.enter_context(small_disk(home))
+    if ground is Ground.FALSE_CLOCK:
+        home.mkdir(parents=True)
+        move_clock(home, 0)
+        return false_clock(home)
+    return {}
 
 
 def missing(ground: Ground) -> str:
