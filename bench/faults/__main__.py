@@ -45,8 +45,8 @@ def main() -> None:
                 continue
             with ExitStack() as stack:
                 home = Path(scratch) / ground.name.lower()
-                environment = injuries.prepared(stack, ground, home)
-                scene = stack.enter_context(opened(home, Ports.choose(options.port), environment))
+                injuries.prepare(stack, ground, home)
+                scene = stack.enter_context(opened(home, Ports.choose(options.port), {}))
                 trials += _try_all(scene, list(group), points, Path(scratch) / "films", options)
     Console().print(table.drawn(trials))
     for one in trials:

@@ -9,14 +9,29 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from bench.faults.scene import VISIBILITY_S, Scene
+from dicom_node.intake.reconcile import SWEPT
+from dicom_node.ledger.schema import CursorRow, DeliveryRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.supervision.home import Layout
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_TIMES: Final[tuple[InstrumentedAttribute[object], ...]] = (
+    StudyRow.received_at,
+    StudyRow.due_at,
+    RunRow.created_at,
+    RunRow.handed_over_at,
+    RunRow.retry_at,
+    RunRow.lease_until,
+    DeliveryRow.due_at,
+    ServedModelRow.seen_at,
+)
 SMALL_DISK_MB = 1536
 """More than what the node wants to be left free."""
 _LAST_BYTES = 8 << 20
@@ -27,7 +42,6 @@ class Ground(StrEnum):
 
     PLAIN = "plain"
     SMALL_DISK = "a small tmpfs"
-    FALSE_CLOCK = "libfaketime"
 
 
 @dataclass(frozen=True)
@@ -130,37 +144,21 @@ def _write_on(stream: BinaryIO, size: int) -> None:
 
 
 def _clock_set(hours: int) -> Callable[[Scene], AbstractContextManager[None]]:
+    """Move every time in the ledger the other way: what the node then finds is what it would find
+    had the machine's clock been set, and no other program on the machine notices."""
+
     @contextmanager
     def inflict(scene: Scene) -> Iterator[None]:
-        move_clock(scene.settings.root, hours)
+        moved = timedelta(hours=-hours)
+        with scene.ledger.database.write() as session:
+            for column in _TIMES:
+                for row in session.scalars(select(column.class_).where(column.is_not(None))):
+                    setattr(row, column.key, getattr(row, column.key) + moved)
+            swept = session.get_one(CursorRow, SWEPT)
+            swept.value += round(moved.total_seconds())
         yield
 
     return inflict
-
-
-def move_clock(home: Path, hours: int) -> None:
-    """Set the clock of every process of the node on or back; none of the machine's."""
-    file = clock_file(home)
-    before = int(file.read_text().removesuffix("h")) if file.exists() else 0
-    new = file.with_suffix(".new")
-    new.write_text(f"{before + hours:+d}h")
-    new.replace(file)
-
-
-def clock_file(home: Path) -> Path:
-    """Return the file that libfaketime reads the clock's offset from."""
-    return home / "clock"
-
-
-def false_clock(home: Path) -> dict[str, str]:
-    """Return the environment that lets `move_clock` reach every process of the node."""
-    return {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock_file(home)),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 @contextmanager
@@ -175,23 +173,16 @@ def small_disk(home: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-def prepared(stack: ExitStack, ground: Ground, home: Path) -> dict[str, str]:
-    """Lay a ground out below ``home`` until the stack ends; return the node's environment."""
+def prepare(stack: ExitStack, ground: Ground, home: Path) -> None:
+    """Lay a ground out at ``home``, until the stack ends."""
     if ground is Ground.SMALL_DISK:
         stack.enter_context(small_disk(home))
-    if ground is Ground.FALSE_CLOCK:
-        home.mkdir(parents=True)
-        move_clock(home, 0)
-        return false_clock(home)
-    return {}
 
 
 def missing(ground: Ground) -> str:
     """Return what this machine lacks for a ground; empty where it lacks nothing."""
     if ground is Ground.SMALL_DISK and (os.geteuid() != 0 or shutil.which("mount") is None):
         return "only root may mount a tmpfs"
-    if ground is Ground.FALSE_CLOCK and not FAKETIME.exists():
-        return "the Debian package libfaketime is not installed"
     return ""
 
 
@@ -204,6 +195,6 @@ INJURIES = (
     Injury("Orthanc answers 500", _orthanc_answers_500, 15),
     Injury("Orthanc hangs", _orthanc_hangs, 40),
     Injury("disk full", _disk_full, 15, Ground.SMALL_DISK),
-    Injury("clock +1 h", _clock_set(1), ground=Ground.FALSE_CLOCK),
-    Injury("clock -1 h", _clock_set(-1), ground=Ground.FALSE_CLOCK),
+    Injury("clock +1 h", _clock_set(1)),
+    Injury("clock -1 h", _clock_set(-1)),
 )

@@ -54,5 +54,5 @@ def hurt(site: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def _stand(stack: ExitStack, ground: Ground, folder: Path, site: dict[str, str]) -> Scene:
     home = folder / ground.name.lower()
-    environment = {**site, **injuries.prepared(stack, ground, home)}
-    return stack.enter_context(opened(home, Ports.choose(None), environment))
+    injuries.prepare(stack, ground, home)
+    return stack.enter_context(opened(home, Ports.choose(None), site))
