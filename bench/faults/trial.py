@@ -39,28 +39,29 @@ def run(scene: Scene, injury: Injury, point: Point, films: Iterator[tuple[str, P
     try:
         _send(scene, film)
         scene.holds.wait(point, REACH_S)
-        _hurt(scene, injury, point)
+        over = _hurt(scene, injury, point)
     except NotYetError as exc:
         return Trial(injury.name, str(point), "", "", 0.0, (f"not reached: {exc}",))
     finally:
         scene.holds.let_go(point)
         film.unlink()
-    started = time.monotonic()
     try:
         ended = wait_for_end(scene, uid, END_S)
     except (NotYetError, httpx.HTTPError) as exc:
-        seconds = time.monotonic() - started
+        seconds = time.monotonic() - over
         broken = (f"stuck: {exc}", *_promises(scene, uid))
         return Trial(injury.name, str(point), "", "", seconds, broken)
     broken = _promises(scene, uid)
-    return Trial(injury.name, str(point), ended.state, ended.reason, ended.seconds, broken)
+    return Trial(injury.name, str(point), ended.state, ended.reason, ended.at - over, broken)
 
 
-def _hurt(scene: Scene, injury: Injury, point: Point) -> None:
-    """Inflict the injury, then let the study go on inside it."""
+def _hurt(scene: Scene, injury: Injury, point: Point) -> float:
+    """Inflict the injury, then let the study go on inside it; return when it was over."""
     with injury.inflict(scene):
         scene.holds.let_go(point)
         threading.Event().wait(injury.lasts_s)
+        over = time.monotonic()
+    return over
 
 
 def _send(scene: Scene, film: Path) -> None:

@@ -11,11 +11,11 @@ from tests.nodes import FINAL, NotYetError, eventually
 
 @dataclass(frozen=True)
 class Ended:
-    """How one study ended, and after how long."""
+    """How one study ended, and when all was well again (monotonic seconds)."""
 
     state: str
     reason: str
-    seconds: float
+    at: float
 
 
 def wait_for_end(scene: Scene, uid: str, deadline_s: float) -> Ended:
@@ -23,11 +23,10 @@ def wait_for_end(scene: Scene, uid: str, deadline_s: float) -> Ended:
 
     Raises NotYetError at the deadline, with what was still amiss.
     """
-    started = time.monotonic()
     for attempt in eventually(deadline_s):
         with attempt:
             detail = _ended(scene, uid)
-    return Ended(detail.item.state.value, _why(detail.item), time.monotonic() - started)
+    return Ended(detail.item.state.value, _why(detail.item), time.monotonic())
 
 
 def _ended(scene: Scene, uid: str) -> StudyDetail:
