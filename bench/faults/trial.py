@@ -60,8 +60,7 @@ def _hurt(scene: Scene, injury: Injury, point: Point) -> float:
     with injury.inflict(scene):
         scene.holds.let_go(point)
         threading.Event().wait(injury.lasts_s)
-        over = time.monotonic()
-    return over
+        return time.monotonic()
 
 
 def _send(scene: Scene, film: Path) -> None:

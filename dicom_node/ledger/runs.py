@@ -159,9 +159,12 @@ class RunBook:
             supersede(session, run, self._database.now())
             self._end(session, study, run, refusal)
 
-    def failed(self, claim: Claim, failure: Failure, retry_at: datetime | None) -> None:
+    def failed(
+        self, claim: Claim, failure: Failure, retry_at: datetime | None, *, counted: bool = True
+    ) -> None:
         """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then.
 
+        Unless ``counted``, the attempt is forgotten: it said nothing about the study.
         Where a newer run of the study is QUEUED already there is no retry: it reads the study.
         """
         with self._database.write() as session:
@@ -172,6 +175,7 @@ class RunBook:
             act = Act(self._database.now(), run.worker or "worker", reason_of(failure))
             move(session, run, RunState.QUEUED, act)
             run.retry_at, run.handed_over_at = retry_at, None
+            run.attempts -= 0 if counted else 1
             put_ending(run, failure)
             settle(session, study)
 

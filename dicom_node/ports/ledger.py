@@ -78,8 +78,13 @@ class RunBook(Protocol):
         """End the run REFUSED; supersede older ones."""
         ...
 
-    def failed(self, claim: Claim, failure: Failure, retry_at: datetime | None) -> None:
-        """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then."""
+    def failed(
+        self, claim: Claim, failure: Failure, retry_at: datetime | None, *, counted: bool = True
+    ) -> None:
+        """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then.
+
+        Unless ``counted``, the attempt is forgotten.
+        """
         ...
 
     def due(self, now: datetime) -> Sequence[RunTicket]:
