@@ -222,7 +222,7 @@ class RunBook:
         )
         query = select(RunRow).where(waiting, RunRow.handed_over_at.is_not(None))
         with self._database.write() as session:
-            runs = session.scalars(query.with_for_update()).all()
+            runs = session.scalars(query.with_for_update(skip_locked=True)).all()
             old = [run for run in runs if not now - LOST_AFTER < (run.handed_over_at or now) <= now]
             missing = len(runs) > held
             for run in old if missing else ():
