@@ -18,7 +18,7 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import results, tickets
+from dicom_node.ledger import handover, results, tickets
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -40,10 +40,6 @@ from dicom_node.ledger.steps import (
 HAND_OVER_AGAIN = timedelta(minutes=2)
 """A run that the broker has had this long without a claim is handed over once more: the broker
 may have lost it, and a second message is harmless."""
-
-
-LOST_AFTER = timedelta(seconds=20)
-"""A message may be on its way this long: taken by a worker whose process still loads its models."""
 
 
 class RunBook:
@@ -206,28 +202,10 @@ class RunBook:
             return tuple(ticket(run, created=False) for run in session.scalars(query))
 
     def recall(self, held: int) -> int:
-        """Forget hand-overs that the broker has lost; `due` then names those runs again.
-
-        ``held`` is how many messages of runs lie in the broker untaken. Where more runs than
-        that wait for a worker, messages are missing, and nobody knows which: the runs that have
-        waited for `LOST_AFTER` are recalled, and those handed over before the clock was set back.
-        """
-        now = self._database.now()
-        waiting = or_(
-            and_(
-                RunRow.state == RunState.QUEUED,
-                or_(RunRow.retry_at.is_(None), RunRow.retry_at <= now),
-            ),
-            and_(RunRow.state == RunState.RUNNING, RunRow.lease_until <= RunRow.handed_over_at),
-        )
-        query = select(RunRow).where(waiting, RunRow.handed_over_at.is_not(None))
+        """Forget hand-overs that the broker lost, which has this many messages left; `due` names
+        those runs again. Return how many they are."""
         with self._database.write() as session:
-            runs = session.scalars(query.with_for_update(skip_locked=True)).all()
-            old = [run for run in runs if not now - LOST_AFTER < (run.handed_over_at or now) <= now]
-            missing = len(runs) > held
-            for run in old if missing else ():
-                run.handed_over_at = None
-            return len(old) if missing else 0
+            return handover.recall(session, held, self._database.now())
 
     def handed_over(self, run_id: str) -> None:
         """Write down that the broker has the run; raises RunNotFound."""
