@@ -6,6 +6,7 @@
     ├── SettingsError            a setting or the policy is wrong; lists every fault
     ├── ArchiveError
     │   ├── ArchiveUnavailable   * Orthanc does not answer
+    │   │   └── ArchiveAway      *   nobody listens; an attempt that met it does not count
     │   ├── StudyNotFound          the archive does not hold the study (any more)
     │   ├── StoreRejected          the archive or a destination refused an object
     │   ├── DeliveryFailed       * a destination could not be reached
@@ -39,6 +40,8 @@ class NodeError(Exception):
     """Root of every error that the node raises on purpose."""
 
     retryable: ClassVar[bool] = False
+    counts: ClassVar[bool] = True
+    """Whether an attempt at a run that met this error is one of those the policy allows."""
 
 
 class SettingsError(NodeError):
@@ -53,6 +56,12 @@ class ArchiveUnavailable(ArchiveError):
     """Orthanc does not answer, or answers with a server error."""
 
     retryable = True
+
+
+class ArchiveAway(ArchiveUnavailable):
+    """Nobody listens where Orthanc should: it is down or starting, whatever was asked of it."""
+
+    counts = False
 
 
 class StudyNotFound(ArchiveError):

@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     orthanc_password_file: Path | None = None
     stable_age_s: int = Field(default=1, ge=1)
     reconcile_s: float = Field(default=2, gt=0)
+    visibility_s: float = Field(default=60, gt=0)
+    checkpoints: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[DestinationSettings, ...] = ()
     models: tuple[ModelSettings, ...] = ()

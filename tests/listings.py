@@ -98,6 +98,15 @@ class ListedArchive:
                 return listed.study_instance_uid
         raise StudyNotFound(f"{orthanc_series_id} is not in the archive")
 
+    def studies_of_instances(self, orthanc_instance_ids: Sequence[str]) -> tuple[str, ...]:
+        """Find the studies that hold any of these instances."""
+        wanted = set(orthanc_instance_ids)
+        return tuple(
+            listed.study_instance_uid
+            for listed in self.studies.values()
+            if any(wanted & {i.orthanc_id for i in s.instances} for s in listed.series)
+        )
+
     def changes(self, since: int, limit: int = 500) -> Changes:
         """Return a page of the change log, as Orthanc 1.10.1 pages it."""
         page = tuple(c for c in self.log if c.sequence > since)[:limit]
@@ -130,3 +139,9 @@ class ListedQueue:
         if self.down:
             raise QueueUnavailable("the queue is down")
         self.given.append((run_id, trigger))
+
+    def held(self) -> int:
+        """Count what nobody has taken."""
+        if self.down:
+            raise QueueUnavailable("the queue is down")
+        return len(self.given)

@@ -6,9 +6,11 @@
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
+from celery.worker.request import Request
 
-from dicom_node import log, settings
+from dicom_node import checkpoints, log, settings
 from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
+from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
 _TIME_LIMIT_S = 900
@@ -21,13 +23,16 @@ app.conf.update(
     beat_schedule={
         "sweep": {
             "task": SWEEP_TASK,
-            "schedule": _settings.reconcile_s,
+            "schedule": Steady(_settings.reconcile_s),
             "options": {"queue": INTAKE_QUEUE, "expires": _settings.reconcile_s},
         }
     },
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
-    broker_transport_options=TRANSPORT_OPTIONS,
+    broker_transport_options={
+        **TRANSPORT_OPTIONS,
+        "visibility_timeout": _settings.visibility_s,
+    },
     enable_utc=True,
     task_acks_late=True,
     task_ignore_result=True,
@@ -38,6 +43,15 @@ app.conf.update(
     # Loading and proving the models takes longer than Celery's four seconds.
     worker_proc_alive_timeout=180.0,
 )
+
+
+class RunRequest(Request):  # type: ignore[misc]  # Celery carries no types
+    """The message of a run, with a point on each side of its acknowledgement."""
+
+    def acknowledge(self) -> None:
+        """Let the broker forget the message."""
+        with checkpoints.around(checkpoints.Step.ACK):
+            super().acknowledge()
 
 
 @setup_logging.connect

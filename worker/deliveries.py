@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dicom_node import log
+from dicom_node import checkpoints, log
 from dicom_node.domain import DueDelivery
 from dicom_node.errors import ArchiveError
 from dicom_node.policy import Retry
@@ -22,7 +22,8 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
             book.postponed(due.delivery_id, "this destination is no longer configured", None)
             continue
         try:
-            destination.send(Path(due.file))
+            with checkpoints.around(checkpoints.Step.DELIVER):
+                destination.send(Path(due.file))
         except ArchiveError as exc:
             _postpone(book, due, exc, retry)
         else:

@@ -1,9 +1,11 @@
 """Where encoded results lie until every destination has them, and who gets which."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from dicom_node.domain import ObjectRef
+from dicom_node.errors import DeliveryFailed
 from dicom_node.ports import DeliveryBook
 
 
@@ -17,12 +19,28 @@ class Outbox:
     def post(
         self, book: DeliveryBook, run_id: str, name: str, ref: ObjectRef, content: bytes
     ) -> None:
-        """Keep the object and plan its deliveries; posting it twice is harmless."""
+        """Keep the object and plan its deliveries; posting it twice is harmless.
+
+        Raises DeliveryFailed where the folder cannot be written, on a full disk for example.
+        """
         wanted = [destination for destination, objects in self.destinations if name in objects]
         if not wanted:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{ref.sop_instance_uid}.dcm"
-        file.write_bytes(content)
+        try:
+            _write_whole(file, content)
+        except OSError as exc:
+            raise DeliveryFailed(f"{self.folder} cannot be written: {exc.strerror}") from exc
         for destination in wanted:
             book.plan(run_id, destination, ref.sop_instance_uid, str(file))
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever dies; a sender may be reading it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    with new.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
 
-from dicom_node import log, uids
+from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Claim,
     Failure,
@@ -64,15 +64,16 @@ class Pipeline:
 
         Delivery is at least once, results are exactly once.
         """
-        return self.ledger.runs.claim(run_id, self.worker, self.policy.lease.seconds)
+        with checkpoints.around(Stage.CLAIM):
+            return self.ledger.runs.claim(run_id, self.worker, self.policy.lease.seconds)
 
     def give_up(self, claim: Claim, stage: Stage, error: NodeError) -> None:
         """End the attempt FAILED, or QUEUED again where the error may pass."""
         retry = self.policy.retry
-        again = error.retryable and claim.attempt < retry.attempts
+        again = error.retryable and (claim.attempt < retry.attempts or not error.counts)
         delay = timedelta(seconds=retry.delay_s(claim.attempt))
         retry_at = datetime.now(UTC) + delay if again else None
-        self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at)
+        self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
 
 
@@ -138,7 +139,8 @@ class Attempt:
             sources = self._sources_now(study, loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
         self._store(files)
-        node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
+        with checkpoints.around(checkpoints.Step.CONCLUDE):
+            node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
         _log("run.reported", claim, priority=result.priority.value)
         if node.shadow is not None:
             node.shadow.follow(claim, reading.samples)
@@ -167,7 +169,8 @@ class Attempt:
     @contextmanager
     def _during(self, stage: Stage) -> Iterator[None]:
         self.stage = stage
-        yield
+        with checkpoints.around(stage):
+            yield
         self._node.ledger.runs.mark(self._claim, stage)
 
     def _fetch(self, study: StudyRef) -> list[Loaded]:
@@ -291,10 +294,5 @@ def _load(ref: InstanceRef, content: bytes) -> Loaded:
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:
-    log.get().info(
-        event,
-        study_uid=claim.study_instance_uid,
-        run_id=claim.run_id,
-        attempt=claim.attempt,
-        **fields,
-    )
+    ids = {"study_uid": claim.study_instance_uid, "run_id": claim.run_id}
+    log.get().info(event, attempt=claim.attempt, **ids, **fields)

@@ -8,7 +8,7 @@ from dicom_node import log
 from dicom_node.domain import Trigger
 from dicom_node.errors import NodeError, StudyNotFound, UnforeseenError
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
-from worker.app import SWEEP_TASK, app
+from worker.app import SWEEP_TASK, RunRequest, app
 from worker.boundary import where
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
@@ -55,7 +55,7 @@ def sweep() -> None:
         _sweeping.release()
 
 
-@app.task(name=RUN_TASK)
+@app.task(name=RUN_TASK, Request=RunRequest)
 def run(run_id: str) -> None:
     """Take one run to its end; an error that nobody foresaw ends it FAILED, in plain view."""
     worker = pipeline()

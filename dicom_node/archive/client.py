@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 from pyorthanc import Orthanc
 
-from dicom_node.errors import ArchiveUnavailable, StudyNotFound
+from dicom_node.errors import ArchiveAway, ArchiveUnavailable, StudyNotFound
 from dicom_node.settings import Settings
 
 _TIMEOUT_S = 30.0
@@ -29,6 +29,8 @@ def ask(call: Callable[[], httpx.Response]) -> httpx.Response:
     """Return Orthanc's answer; raises StudyNotFound, ArchiveUnavailable."""
     try:
         answer = call()
+    except httpx.ConnectError as exc:
+        raise ArchiveAway("Orthanc is away; its log tells why") from exc
     except httpx.HTTPError as exc:
         raise ArchiveUnavailable(f"Orthanc does not answer: {type(exc).__name__}") from exc
     if answer.is_success:

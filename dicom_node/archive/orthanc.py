@@ -52,6 +52,14 @@ class OrthancArchive:
         """Return the Study Instance UID of a series; raises StudyNotFound."""
         return self.study_uid(str(self._entry("series", orthanc_series_id)["ParentStudy"]))
 
+    def studies_of_instances(self, orthanc_instance_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the UIDs of the studies that hold these instances; deleted ones are left out."""
+        if not orthanc_instance_ids:
+            return ()
+        wish = {"Resources": [*orthanc_instance_ids], "Level": "Study"}
+        found = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
+        return tuple(str(study["MainDicomTags"]["StudyInstanceUID"]) for study in found)
+
     def instance(self, ref: InstanceRef) -> bytes:
         """Return the instance's DICOM file; raises StudyNotFound, ArchiveUnavailable."""
         return client.ask(lambda: self._client.get_instances_id_file(ref.orthanc_id)).content

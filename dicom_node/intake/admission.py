@@ -1,8 +1,8 @@
 """From a study that was seen to a run that was asked for."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from dicom_node import log, uids
+from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
     Refusal,
@@ -20,6 +20,9 @@ from dicom_node.intake.eligibility import Eligible, eligible, modality
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, Queue, RunBook, StudyBook
 
+_SKEW = timedelta(seconds=5)
+"""By how much the archive's clock may go before ours."""
+
 
 class Admission:
     """Admits studies: eligible, complete, asked for once."""
@@ -32,6 +35,7 @@ class Admission:
         self._runs = runs
         self._queue = queue
         self._policy = policy
+        self._longest_wait = timedelta(seconds=policy.completeness.ct_deadline_s) + _SKEW
 
     def consider(self, study_instance_uid: str, trigger: Trigger) -> RunTicket | None:
         """Look at a study that the archive spoke of; ask for a run once it is complete.
@@ -48,12 +52,12 @@ class Admission:
             return None
         except StudyRefused:
             return None
-        due = ready_at(chosen, self._policy)
-        if due > datetime.now(UTC):
+        due, now = ready_at(chosen, self._policy), datetime.now(UTC)
+        if now < due <= now + self._longest_wait:  # later still: the clock was set back since
             self._studies.wait(study_instance_uid, due)
             return None
-        self._studies.wait(study_instance_uid, None)
         ticket = self._request(study, chosen, trigger, "node", force=False)
+        self._studies.wait(study_instance_uid, None)  # not before the run stands
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over_later_if_need_be(ticket, trigger)
         return ticket
@@ -69,14 +73,16 @@ class Admission:
         """
         study = self._known(study_instance_uid)
         chosen = self._chosen(study)
-        self._studies.wait(study_instance_uid, None)
         ticket = self._request(study, chosen, trigger, actor, force=force)
+        self._studies.wait(study_instance_uid, None)
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over(ticket, trigger)
         return ticket
 
     def hand_over_due(self, now: datetime) -> int:
         """Hand over runs that the broker has not got, or whose worker fell silent."""
+        if recalled := self._runs.recall(self._queue.held()):
+            log.get().warning("queue.lost", count=recalled)
         due = self._runs.due(now)
         for ticket in due:
             self._hand_over(ticket, Trigger.RECONCILE)
@@ -124,7 +130,8 @@ class Admission:
             log.get().warning("queue.unavailable", run_id=ticket.run_id, error=str(exc))
 
     def _hand_over(self, ticket: RunTicket, trigger: Trigger) -> None:
-        self._queue.enqueue(ticket.run_id, trigger)
+        with checkpoints.around(checkpoints.Step.DISPATCH):
+            self._queue.enqueue(ticket.run_id, trigger)
         self._runs.handed_over(ticket.run_id)
         log.get().info(
             "run.queued",

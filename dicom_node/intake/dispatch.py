@@ -10,6 +10,7 @@ from typing import Final, Self
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from dicom_node import checkpoints
 from dicom_node.domain import Trigger
 from dicom_node.errors import QueueUnavailable
 
@@ -19,7 +20,6 @@ CONSIDER_TASK: Final = "dicom_node.consider"
 RUN_TASK: Final = "dicom_node.run"
 
 TRANSPORT_OPTIONS: Final = {
-    "visibility_timeout": 3600,
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
     "queue_order_strategy": "priority",
@@ -59,7 +59,8 @@ class Dispatcher:
 
         Asking twice is harmless. Raises QueueUnavailable.
         """
-        self._send(CONSIDER_TASK, INTAKE_QUEUE, [level.value, identifier, trigger.value])
+        with checkpoints.around(checkpoints.Step.NOTIFY):
+            self._send(CONSIDER_TASK, INTAKE_QUEUE, [level.value, identifier, trigger.value])
 
     def enqueue(self, run_id: str, trigger: Trigger) -> None:
         """Hand a run's id to the workers; raises QueueUnavailable."""
@@ -81,6 +82,10 @@ class Dispatcher:
                 return int(connection.default_channel.queue_declare(queue).message_count)
         except (OperationalError, OSError) as exc:
             raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
+
+    def held(self) -> int:
+        """Return how many runs' messages no worker has taken yet; raises QueueUnavailable."""
+        return self.depth(RUN_QUEUE)
 
     def close(self) -> None:
         """Close the connections."""

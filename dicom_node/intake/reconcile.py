@@ -1,7 +1,7 @@
 """The guarantee: what the archive's change log says has a run, whatever the trigger missed."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dicom_node import log
@@ -15,6 +15,10 @@ SWEPT: Final = "intake.swept"
 """The cursor that holds the Unix time of the last complete sweep: intake's sign of life."""
 _STUDY_CHANGES: Final = frozenset({"NewStudy", "StableStudy"})
 _SERIES_CHANGES: Final = frozenset({"NewSeries", "StableSeries"})
+
+
+_SKEW_S: Final = 10.0
+"""By how much the clocks of two machines that sweep may differ."""
 
 
 class Reconcile:
@@ -31,8 +35,9 @@ class Reconcile:
         Raises ArchiveUnavailable, LedgerUnavailable, QueueUnavailable: the next run goes on
         where this one stopped.
         """
-        self.catch_up()
         now = datetime.now(UTC)
+        self._mind_the_clock(now)
+        self.catch_up()
         for study_uid in self._studies.due(now):
             self._admission.consider(study_uid, Trigger.RECONCILE)
         self._admission.hand_over_due(now)
@@ -47,13 +52,28 @@ class Reconcile:
                 log.get().warning("reconcile.restarted", cursor=cursor)
                 cursor = 0
                 continue
-            for study_uid in dict.fromkeys(self._named(page.changes)):
+            named = (*self._named(page.changes), *self._added(page.changes))
+            for study_uid in dict.fromkeys(named):
                 self._admission.consider(study_uid, Trigger.RECONCILE)
             if page.last != cursor:
                 self._studies.move_cursor(CURSOR, page.last)
                 cursor = page.last
             if page.done:
                 return
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        """Nothing may wait for an hour because the clock was set back by one."""
+        ahead_s = self._studies.cursor(SWEPT) - now.timestamp()
+        if ahead_s > _SKEW_S:
+            log.get().warning("clock.set_back", elapsed_ms=round(1000 * ahead_s))
+            self._studies.clock_was_set_back(timedelta(seconds=ahead_s))
+            self._studies.move_cursor(SWEPT, int(now.timestamp()))
+
+    def _added(self, changes: tuple[Change, ...]) -> tuple[str, ...]:
+        """Name the studies of new images: an archive that dies forgets what was not stable yet,
+        and an image that was added to a known series has no other entry in the log."""
+        added = [change.orthanc_id for change in changes if change.kind == "NewInstance"]
+        return self._changes.studies_of_instances(added)
 
     def _named(self, changes: tuple[Change, ...]) -> Iterator[str]:
         for change in changes:

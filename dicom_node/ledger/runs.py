@@ -18,7 +18,7 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import results, tickets
+from dicom_node.ledger import handover, results, tickets
 from dicom_node.ledger.audit import note, note_ending
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
@@ -158,9 +158,12 @@ class RunBook:
             supersede(session, run, self._database.now())
             self._end(session, study, run, refusal)
 
-    def failed(self, claim: Claim, failure: Failure, retry_at: datetime | None) -> None:
+    def failed(
+        self, claim: Claim, failure: Failure, retry_at: datetime | None, *, counted: bool = True
+    ) -> None:
         """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then.
 
+        Unless ``counted``, the attempt is forgotten: it said nothing about the study.
         Where a newer run of the study is QUEUED already there is no retry: it reads the study.
         """
         with self._database.write() as session:
@@ -171,6 +174,7 @@ class RunBook:
             act = Act(self._database.now(), run.worker or "worker", reason_of(failure))
             move(session, run, RunState.QUEUED, act)
             run.retry_at, run.handed_over_at = retry_at, None
+            run.attempts -= 0 if counted else 1
             put_ending(run, failure)
             settle(session, study)
 
@@ -199,6 +203,12 @@ class RunBook:
         query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
         with self._database.read() as session:
             return tuple(ticket(run, created=False) for run in session.scalars(query))
+
+    def recall(self, held: int) -> int:
+        """Forget hand-overs that the broker lost, which has this many messages left; `due` names
+        those runs again. Return how many they are."""
+        with self._database.write() as session:
+            return handover.recall(session, held, self._database.now())
 
     def handed_over(self, run_id: str) -> None:
         """Write down that the broker has the run; raises RunNotFound."""

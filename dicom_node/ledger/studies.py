@@ -1,7 +1,7 @@
 """A study before and beside its runs; implements `ports.StudyBook`."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 
 from sqlalchemy import case, delete, select, tuple_
@@ -18,6 +18,7 @@ from dicom_node.domain import (
     StudyRef,
 )
 from dicom_node.ledger.audit import note_ending, note_verdict
+from dicom_node.ledger.clock import bring_nearer
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -101,6 +102,11 @@ class StudyBook:
         """Store a cursor; it may go back, as when the archive starts a new log."""
         with self._database.write() as session:
             session.merge(CursorRow(name=name, value=value))
+
+    def clock_was_set_back(self, by: timedelta) -> None:
+        """Bring all that waits for a time nearer by what the clock was set back."""
+        with self._database.write() as session:
+            bring_nearer(session, by)
 
     def served_model(self, kind: StudyKind) -> ServedModel | None:
         """Return the model that a worker has published as served for this kind."""

@@ -49,6 +49,10 @@ class ChangeLog(Protocol):
         """Return the Study Instance UID of a series; raises StudyNotFound."""
         ...
 
+    def studies_of_instances(self, orthanc_instance_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the UIDs of the studies that hold these instances; deleted ones are left out."""
+        ...
+
 
 class Catalogue(Protocol):
     """What the archive finds when somebody searches it."""

@@ -12,6 +12,10 @@ class Queue(Protocol):
         """Hand a run's id to the workers; raises QueueUnavailable."""
         ...
 
+    def held(self) -> int:
+        """Return how many runs' messages no worker has taken yet; raises QueueUnavailable."""
+        ...
+
 
 class Admission(Protocol):
     """Asking for a run, as the API sees it (`dicom_node.intake.admission`)."""

@@ -1,7 +1,7 @@
 """The ledger's books, as the parts that write in them see them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from dicom_node.domain import (
@@ -78,13 +78,23 @@ class RunBook(Protocol):
         """End the run REFUSED; supersede older ones."""
         ...
 
-    def failed(self, claim: Claim, failure: Failure, retry_at: datetime | None) -> None:
-        """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then."""
+    def failed(
+        self, claim: Claim, failure: Failure, retry_at: datetime | None, *, counted: bool = True
+    ) -> None:
+        """End the run FAILED, or, with ``retry_at``, put it back to QUEUED until then.
+
+        Unless ``counted``, the attempt is forgotten.
+        """
         ...
 
     def due(self, now: datetime) -> Sequence[RunTicket]:
         """Return QUEUED runs whose retry time has come, or that were never handed over, and
         RUNNING ones whose lease ran out."""
+        ...
+
+    def recall(self, held: int) -> int:
+        """Forget hand-overs that the broker lost, given how many messages it holds; `due` names
+        those runs again. Return how many they are."""
         ...
 
     def handed_over(self, run_id: str) -> None:
@@ -121,6 +131,10 @@ class StudyBook(Protocol):
 
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor."""
+        ...
+
+    def clock_was_set_back(self, by: timedelta) -> None:
+        """Bring all that waits for a time nearer by what the clock was set back."""
         ...
 
     def served_model(self, kind: StudyKind) -> ServedModel | None:

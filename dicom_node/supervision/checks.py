@@ -107,6 +107,9 @@ def _settings(settings: Settings) -> Iterator[Check]:
         yield Check("policy", Outcome.FAILED, str(exc), "correct the file that NODE_POLICY names")
     else:
         yield Check("policy", Outcome.OK, f"version {chosen.version}, sha256 {chosen.hash[:12]}")
+    if settings.checkpoints is not None:
+        found = f"NODE_CHECKPOINTS is set: whoever writes in {settings.checkpoints} stops the node"
+        yield Check("checkpoints", Outcome.WARNING, found, "for fault tests only: unset it")
 
 
 def _network(settings: Settings) -> Iterator[Check]:

@@ -7,6 +7,7 @@ import pytest
 from dicom_node.domain import Claim, Failure, Refusal, RefusalCode, RunState, Stage
 from dicom_node.errors import LeaseLost
 from dicom_node.ledger import Ledger
+from dicom_node.ledger.handover import LOST_AFTER
 from dicom_node.ledger.runs import HAND_OVER_AGAIN
 from tests.ledgers import MODEL, STUDY, Clock, finish, objects, result, start, study, wish
 
@@ -161,3 +162,42 @@ def test_lost_run_gives_way_to_a_newer_queued_run(ledger: Ledger, clock: Clock) 
     assert ledger.queries.run(lost.run_id).state is RunState.FAILED
     assert due(ledger, clock) == [newer.run_id]
     assert ledger.runs.claim(newer.run_id, "other", 60) is not None
+
+
+def test_recall_names_again_what_the_broker_lost(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CR")
+    run_id = ledger.runs.request(wish()).run_id
+    ledger.runs.handed_over(run_id)
+    assert ledger.runs.recall(0) == 0  # it may still be on its way
+    clock.forward(LOST_AFTER.total_seconds())
+    assert ledger.runs.recall(1) == 0
+    assert ledger.runs.recall(0) == 1
+    assert due(ledger, clock) == [run_id]
+
+
+def test_recall_leaves_alone_what_a_worker_holds(ledger: Ledger, clock: Clock) -> None:
+    claim = start(ledger)
+    clock.forward(LOST_AFTER.total_seconds())
+    assert ledger.runs.recall(0) == 0
+    ledger.runs.renew(claim, 60)
+
+
+def test_recall_of_a_run_whose_worker_and_message_were_both_lost(
+    ledger: Ledger, clock: Clock
+) -> None:
+    claim = start(ledger)
+    clock.forward(61)
+    ledger.runs.handed_over(claim.run_id)
+    clock.forward(LOST_AFTER.total_seconds())
+    assert ledger.runs.recall(0) == 1
+    assert due(ledger, clock) == [claim.run_id]
+
+
+def test_clock_set_back_brings_lease_retry_and_study_nearer(ledger: Ledger, clock: Clock) -> None:
+    claim = start(ledger)
+    ledger.studies.wait(STUDY, clock() + timedelta(seconds=30))
+    clock.forward(-3600)
+    ledger.studies.clock_was_set_back(timedelta(hours=1))
+    clock.forward(61)
+    assert due(ledger, clock) == [claim.run_id]
+    assert ledger.studies.due(clock()) == (STUDY,)

@@ -81,6 +81,16 @@ def test_changes_are_paged_by_sequence(archive: OrthancArchive) -> None:
     assert all(c.sequence > first.last for c in after.changes)
 
 
+def test_studies_of_instances_leaves_out_what_is_gone(archive: OrthancArchive) -> None:
+    film = Film(name="archive-instances").build()
+    archive.store(encode(film))
+    (instance,) = archive.study(str(film.StudyInstanceUID)).series[0].instances
+    gone = "-".join(["0" * 8] * 5)
+    found = archive.studies_of_instances([instance.orthanc_id, gone])
+    assert found == (str(film.StudyInstanceUID),)
+    assert archive.studies_of_instances([gone]) == ()
+
+
 def test_unknown_study_is_not_found(archive: OrthancArchive) -> None:
     with pytest.raises(StudyNotFound):
         archive.study("1.2.3.4.5")

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread
-from pynetdicom import AE, StoragePresentationContexts, evt
-from pynetdicom.events import Event
-from pynetdicom.transport import ThreadedAssociationServer
+from pydicom import dcmread
 
 from dicom_node.domain import RunState
 from dicom_node.phantom.samples import demo_studies
 from tests.nodes import LiveNode, NotYetError, eventually
+from tests.pacs import Pacs
 
 pytestmark = pytest.mark.node
 
@@ -44,30 +42,6 @@ def test_killed_part_comes_back_and_a_study_is_read(
     else:
         node.send([file])
     assert node.final(study, runs=runs + 1)["state"] == "REPORTED"
-
-
-class Pacs:
-    """A PACS that takes what it is sent, once it is on."""
-
-    def __init__(self, port: int) -> None:
-        self.received: list[Dataset] = []
-        self._port = port
-        self._entity = AE("PACS")
-        self._entity.supported_contexts = StoragePresentationContexts
-        self._server: ThreadedAssociationServer | None = None
-
-    def on(self) -> None:
-        self._server = self._entity.start_server(
-            ("127.0.0.1", self._port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
-        )
-
-    def off(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-
-    def _take(self, event: Event) -> int:
-        self.received.append(event.dataset)
-        return 0x0000
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from dicom_node.domain import (
     Trigger,
 )
 from dicom_node.errors import (
+    ArchiveAway,
     ArchiveUnavailable,
     InferenceFailed,
     NodeError,
@@ -248,3 +249,18 @@ def test_run_that_keeps_killing_its_worker_ends_failed(bench: Bench) -> None:
     assert detail.item.error is not None
     assert "worker was lost 3 times" in detail.item.error.message
     assert not bench.runtime.seen
+
+
+def test_archive_that_is_away_for_many_attempts_costs_the_study_none(bench: Bench) -> None:
+    """Orthanc starts again within seconds; three quick attempts must not end a study FAILED."""
+    run_id = bench.admit()
+    bench.archive.fault = ArchiveAway("Orthanc is away")
+    for _ in range(2 * POLICY.retry.attempts):
+        Attempt(bench.pipeline, bench.claim(run_id)).run()
+        assert bench.detail().item.state is RunState.QUEUED
+        bench.clock.time = max(bench.clock.time, datetime.now(UTC))
+        bench.clock.forward(POLICY.retry.longest_delay_s)
+    bench.archive.fault = None
+    Attempt(bench.pipeline, bench.claim(run_id)).run()
+    assert bench.detail().item.state is RunState.REPORTED
+    assert bench.detail().runs[0].attempts == 1

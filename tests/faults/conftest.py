@@ -1,0 +1,58 @@
+"""Scratch nodes to hurt, one for each ground that a fault needs."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bench.faults import injuries
+from bench.faults.films import films
+from bench.faults.injuries import INJURIES, Ground
+from bench.faults.scene import Ports, Scene, opened
+from bench.faults.trial import Trial, run
+from dicom_node.checkpoints import POINTS
+from dicom_node.policy import DEFAULT_FILE
+from tests.conftest import missing_tool
+
+Try = Callable[[str, int], Trial]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return an environment in which a dead worker is noticed within seconds."""
+    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
+    text, changed = re.subn(r"(?m)^seconds = 30\b", "seconds = 6", DEFAULT_FILE.read_text())
+    assert changed == 1
+    policy.write_text(text)
+    return {"NODE_POLICY": str(policy), "NODE_RECONCILE_S": "1"}
+
+
+@pytest.fixture(scope="module")
+def hurt(site: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Try]:
+    """Return what hurts a node by a fault's name and a point's number.
+
+    Each ground has one node, started when first needed, ended with the module.
+    """
+    scenes: dict[Ground, Scene] = {}
+    folder = tmp_path_factory.mktemp("faults")
+    sent = films(folder / "films", "CI")
+    with ExitStack() as stack:
+
+        def hurt_at(name: str, number: int) -> Trial:
+            (injury,) = [one for one in INJURIES if one.name == name]
+            if lacks := injuries.missing(injury.ground):
+                missing_tool(lacks)
+            if injury.ground not in scenes:
+                scenes[injury.ground] = _stand(stack, injury.ground, folder, site)
+            (point,) = [point for point in POINTS if point.number == number]
+            return run(scenes[injury.ground], injury, point, sent)
+
+        yield hurt_at
+
+
+def _stand(stack: ExitStack, ground: Ground, folder: Path, site: dict[str, str]) -> Scene:
+    home = folder / ground.name.lower()
+    injuries.prepare(stack, ground, home)
+    return stack.enter_context(opened(home, Ports.choose(None), site))

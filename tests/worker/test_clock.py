@@ -1,0 +1,21 @@
+"""The sweep's clock, when the machine's is set back."""
+
+from datetime import timedelta
+
+from worker.app import app
+from worker.clock import Steady
+
+
+def test_sweep_runs_at_once_after_the_clock_was_set_back_by_an_hour() -> None:
+    every = Steady(2, app=app)
+    due, wait_s = every.is_due(every.now() + timedelta(hours=1))
+    assert due
+    assert wait_s == 2
+
+
+def test_sweep_waits_for_its_time_otherwise() -> None:
+    every = Steady(60, app=app)
+    due, wait_s = every.is_due(every.now() - timedelta(seconds=10))
+    assert not due
+    assert 0 < wait_s <= 50
+    assert every.is_due(every.now() - timedelta(seconds=61)).is_due
