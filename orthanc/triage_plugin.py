@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orthanc
-from dicom_node import log, settings
+from dicom_node import foreign, log, settings
 from dicom_node.api.proxy import Answer, Proxy
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
@@ -64,6 +64,7 @@ def _answer(output: "orthanc.RestOutput", answer: Answer) -> None:
 
 
 log.configure(_SETTINGS.log_level)
+foreign.contain()
 opening.enter(_SETTINGS)  # what it raises ends Orthanc before it listens
 _DISPATCHER = Dispatcher.connect(_SETTINGS.redis)
 _PROXY = Proxy.connect(_SETTINGS.api)

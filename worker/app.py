@@ -8,7 +8,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from celery.worker.request import Request
 
-from dicom_node import checkpoints, log, settings
+from dicom_node import checkpoints, foreign, log, settings
 from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
 from worker.clock import Steady
 
@@ -58,6 +58,7 @@ class RunRequest(Request):  # type: ignore[misc]  # Celery carries no types
 def _keep_our_logging(**_options: object) -> None:
     """Stop Celery from logging task arguments and tracebacks in its own way."""
     log.configure(_settings.log_level)
+    foreign.contain()
 
 
 @worker_process_init.connect

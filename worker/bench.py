@@ -26,9 +26,9 @@ from dicom_node.domain import (
     TriageResult,
     WorklistItem,
 )
-from dicom_node.errors import NodeError, StudyRefused
+from dicom_node.errors import NodeError, PixelError, StudyRefused
 from dicom_node.intake.eligibility import eligible, modality
-from dicom_node.pixels import folder
+from dicom_node.pixels import folder, header
 from dicom_node.pixels.digest import pixel_digest
 from dicom_node.pixels.load import Loaded
 from dicom_node.policy import Policy
@@ -71,7 +71,7 @@ class Bench:
             return (_unreadable(found),)
         studies: defaultdict[str, list[Loaded]] = defaultdict(list)
         for one in found.loaded:
-            studies[str(one.dataset.get("StudyInstanceUID", ""))].append(one)
+            studies[_text(one.dataset, "StudyInstanceUID")].append(one)
         return tuple(self._study(uid, loaded) for uid, loaded in studies.items())
 
     def _study(self, uid: str, loaded: Sequence[Loaded]) -> WorklistItem:
@@ -154,14 +154,14 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
     for one in loaded:
         by_series[one.ref.series_instance_uid].append(one)
     patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
-    header = loaded[0].dataset
+    first = loaded[0].dataset
     return StudyRef(
         study_instance_uid=uid,
         orthanc_id="",
         patient_id=patients[0],
-        patient_name=_text(header, "PatientName"),
-        accession_number=_text(header, "AccessionNumber"),
-        study_description=_text(header, "StudyDescription"),
+        patient_name=_text(first, "PatientName"),
+        accession_number=_text(first, "AccessionNumber"),
+        study_description=_text(first, "StudyDescription"),
         series=tuple(
             SeriesRef(
                 series_instance_uid=series_uid,
@@ -184,7 +184,11 @@ def _unreadable(found: folder.Reading) -> WorklistItem:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "")
+    """Return what the worklist shows; what cannot be read is shown empty, and refused later."""
+    try:
+        return header.text(dataset, keyword)
+    except PixelError:
+        return ""
 
 
 def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:

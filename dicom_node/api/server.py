@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from dicom_node import log, policy, settings
+from dicom_node import foreign, log, policy, settings
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.archive.catalogue import OrthancCatalogue
@@ -27,10 +27,12 @@ def main() -> None:
     """Serve until told to stop."""
     site = settings.load()
     log.configure(site.log_level)
+    foreign.contain()
     with wire(site) as services, closing(listen(site.api)) as listener:
         config = uvicorn.Config(
             create(services),
             access_log=False,
+            log_config=None,  # its own would print the words of an exception
             log_level=site.log_level.lower(),
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,

@@ -1,15 +1,17 @@
 """Source headers as result objects need them: complete, valid, UTF-8, without pixels."""
 
 import re
+import struct
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from pydicom import config
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
@@ -26,6 +28,15 @@ _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 
 _ESCAPE: Final = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
 """Code extensions (ISO 2022) that pydicom leaves in decoded text, as for ISO 2022 IR 58."""
+
+_UNREADABLE: Final = (
+    ValueError, TypeError, NotImplementedError, LookupError, AttributeError, OverflowError,
+    AssertionError, RecursionError, BytesLengthException, OSError, EOFError, struct.error,
+)  # fmt: skip
+"""What pydicom raised on values that do not fit their VR (found by mutation: `bench.fuzz`)."""
+
+_DEEPEST: Final = 8
+"""Sequences that patient, study and order attributes nest at most; a bomb nests thousands."""
 
 _HIGHEST_GROUP: Final = 0x0040
 """Patient, study, series, acquisition and request attributes all lie below."""
@@ -67,7 +78,7 @@ def headers(result: TriageResult, sources: Sequence[Dataset]) -> tuple[Dataset, 
     from the next. Raises ReportError where ``sources`` are not exactly the evidence, or belong
     to another study or to two patients.
     """
-    by_uid = {str(source.SOPInstanceUID): source for source in sources}
+    by_uid = {_sop_instance_uid(source): source for source in sources}
     wanted = [ref.sop_instance_uid for ref in result.evidence]
     if not wanted or set(wanted) != by_uid.keys():
         raise ReportError(
@@ -104,7 +115,7 @@ def local_time(at: datetime, header: Dataset) -> datetime:
 
 
 def _same_study(result: TriageResult, images: Sequence[Dataset]) -> None:
-    if any(image.StudyInstanceUID != result.study_instance_uid for image in images):
+    if any(image.get("StudyInstanceUID") != result.study_instance_uid for image in images):
         raise ReportError(f"a source image is not of study {result.study_instance_uid}")
     if len({str(image.get("PatientID", "")) for image in images}) > 1:
         raise ReportError(f"study {result.study_instance_uid} holds images of two patients")
@@ -125,6 +136,13 @@ def _complete(source: Dataset) -> Dataset:
     return header
 
 
+def _sop_instance_uid(source: Dataset) -> str:
+    try:
+        return str(source.get("SOPInstanceUID", ""))
+    except _UNREADABLE:
+        return ""  # matches no evidence: the report is refused for that
+
+
 def _says_how(header: Dataset) -> bool:
     """Tell whether the de-identification is described, as Type 1C asks (PS3.3 C.7.1.1)."""
     return bool(
@@ -132,35 +150,38 @@ def _says_how(header: Dataset) -> bool:
     )
 
 
-def _copy(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
+def _copy(source: Dataset, tags: Iterable[BaseTag], depth: int = 0) -> Dataset:
     header = Dataset()
     for tag in tags:
         if tag in source and tag.group <= _HIGHEST_GROUP and not tag.is_private:
-            element = _clean(source, tag)
+            element = _clean(source, tag, depth)
             if element is not None:
                 header.add(element)
     return header
 
 
-def _clean(source: Dataset, tag: BaseTag) -> DataElement | None:
+def _clean(source: Dataset, tag: BaseTag, depth: int) -> DataElement | None:
     """Return the element re-made from its decoded value; None where it cannot be kept."""
     try:
         element = source[tag]
         if element.VR in _SKIPPED_VR or element.keyword in {"", "SpecificCharacterSet"}:
             return None
-        value = _value(element)
+        value = _value(element, depth)
         if element.keyword not in _IDENTITY:
             _validate(element.VR, value)
-    except (ValueError, TypeError, NotImplementedError, LookupError):
+            _single(tag, value)
+        return DataElement(tag, _vr(element), value, validation_mode=config.IGNORE)
+    except _UNREADABLE:
         warnings.warn(f"{tag} has an impossible value", stacklevel=2)
         return None
-    return DataElement(tag, element.VR, value, validation_mode=config.IGNORE)
 
 
-def _value(element: DataElement) -> Any:  # noqa: ANN401 - a DICOM value is what its VR says
+def _value(element: DataElement, depth: int) -> Any:  # noqa: ANN401 - what the VR says
     """Return the value free of the source's character set: names as str, items re-made."""
     if element.VR == VR.SQ:
-        return DicomSequence([_copy(item, item.keys()) for item in element.value])
+        if depth >= _DEEPEST:
+            raise ValueError("sequences nest too deeply")
+        return DicomSequence([_copy(item, item.keys(), depth + 1) for item in element.value])
     if isinstance(element.value, MultiValue):
         return [_plain(v) for v in element.value]
     return _plain(element.value)
@@ -178,6 +199,22 @@ def _validate(vr: str, value: Any) -> None:  # noqa: ANN401 - as above
     for one in value if isinstance(value, list) else [value]:
         if one is not None:
             validate_value(vr, str(one), config.RAISE)
+
+
+def _vr(element: DataElement) -> str:
+    """Return the VR that PS3.6 gives the attribute; raise ValueError where the value has none."""
+    known = dictionary_VR(element.tag)
+    if element.VR in known.split(" or "):
+        return element.VR
+    if element.VR in _TEXT_VR and known in _TEXT_VR:
+        return known
+    raise ValueError("the value is of another kind than the attribute")
+
+
+def _single(tag: BaseTag, value: Any) -> None:  # noqa: ANN401 - as above
+    """Raise ValueError for several values where PS3.6 knows one: no reader expects them."""
+    if isinstance(value, list) and dictionary_VM(tag) == "1":
+        raise ValueError("several values instead of one")
 
 
 def _tag(keyword: str) -> BaseTag:
