@@ -19,6 +19,7 @@
     │   ├── GoldenMismatch         the start-up prediction differs from the recorded one
     │   └── InferenceFailed        the network raised
     ├── ReportError              a result object cannot be built
+    ├── ExportError              a study cannot be de-identified
     ├── QueueUnavailable         * the broker does not answer
     ├── LedgerError
     │   ├── LedgerUnavailable    * the database does not answer
@@ -121,6 +122,10 @@ class InferenceFailed(ModelError):
 
 class ReportError(NodeError):
     """A result object cannot be built from this result and these sources."""
+
+
+class ExportError(NodeError):
+    """A study cannot be de-identified, so nothing of it is written."""
 
 
 class QueueUnavailable(NodeError):

@@ -2,8 +2,10 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+from dicom_node import settings
 from tests.conftest import missing_tool
 
 
@@ -14,3 +16,13 @@ def dciodvfy_errors(file: Path) -> list[str]:
     ran = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True,
                          check=False, timeout=60)  # fmt: skip
     return [line for line in ran.stderr.splitlines() if line.startswith("Error")]
+
+
+def validate_sr(file: Path) -> None:
+    """Put a report before all four validators; a complaint of any fails the test."""
+    script = settings.load().data.parent / "tools" / "validate-sr"
+    if not script.is_file():
+        missing_tool(f"no validate-sr at {script}; set NODE_DATA")
+    command = ["/usr/bin/env", f"PYTHON={sys.executable}", str(script), str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

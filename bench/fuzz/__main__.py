@@ -4,8 +4,8 @@
 
 Prints progress, then counts by target and outcome; writes them, with the files of every fault,
 below ``--output``. Exit 1 where an input crashed the process, hung it, or raised anything but a
-NodeError. The same seed, seeds and versions give the same inputs. Research images join the phantoms where
-NODE_DATA has them.
+NodeError. The same seed, seeds and versions give the same inputs. Research images join the
+phantoms where NODE_DATA has them.
 """
 
 import argparse

@@ -11,7 +11,8 @@ Pool = tuple[bytes, ...]
 
 _WORDS = (b"\x00", b"\xff", b"\x7f", b"\x80", b"\xff\xff", b"\x00\x00\x00\x80",
           b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0",
-          b"\xff\xd8\xff", b"\xff\xd9", b"\xff\xda", b"\xff\xc0", b"\xff\x4f\xff\x51", b"\xff\x90", b"DICM", b"SQ\0\0")  # fmt: skip
+          b"\xff\xd8\xff", b"\xff\xd9", b"\xff\xda", b"\xff\xc0", b"\xff\x4f\xff\x51",
+          b"\xff\x90", b"DICM", b"SQ\0\0")  # fmt: skip
 _HEADER_BYTES = 3000
 _STREAM_HEADER = 400
 _MOST = 2_500_000

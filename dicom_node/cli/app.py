@@ -153,3 +153,28 @@ def demo(
     from dicom_node.cli import demo as command
 
     command.demo(folder, deadline_s=deadline_s)
+
+
+@app.command()
+def export(
+    study_uid: Annotated[str, typer.Argument(metavar="STUDY_UID")],
+    output: Annotated[Path, typer.Option(help="The folder to write into.", file_okay=False)],
+    by: Annotated[str, typer.Option(help="Who exports, for the audit; else the login name.")] = "",
+    shift_dates: Annotated[
+        bool,
+        typer.Option("--shift-dates", help="Move dates by the patient's own offset, not remove."),
+    ] = False,
+    burned_in: Annotated[
+        bool,
+        typer.Option("--burned-in", help="Also images that may have words burned in. Look first."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a study and its reports, de-identified (PS3.15 Annex E), into a folder."""
+    import getpass
+
+    from dicom_node.cli import export as command
+
+    person = by or getpass.getuser()
+    wish = command.Wish(study_uid, output, person, shift_dates, burned_in)
+    command.export(wish, as_json=json)

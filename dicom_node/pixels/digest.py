@@ -28,14 +28,19 @@ def pixel_digest(dataset: Dataset) -> str:
     sha = hashlib.sha256()
     _add(sha, header.transfer_syntax(dataset).encode())
     for keyword in _MEANING:
-        _add(sha, header.text(dataset, keyword).encode())
+        _add(sha, _bytes(dataset, keyword))
     for keyword in _TABLES:
         for item in header.items(dataset, keyword):
-            _add(sha, header.text(item, "LUTDescriptor").encode())
+            _add(sha, _bytes(item, "LUTDescriptor"))
             _add(sha, header.binary(item, "LUTData"))
     for keyword in _PIXELS:
         _add(sha, header.binary(dataset, keyword))
     return sha.hexdigest()
+
+
+def _bytes(dataset: Dataset, keyword: str) -> bytes:
+    """Return the text of an attribute; one of a hostile character set may hold surrogates."""
+    return header.text(dataset, keyword).encode("utf-8", "surrogatepass")
 
 
 def _add(sha: "hashlib._Hash", part: bytes) -> None:

@@ -19,7 +19,7 @@ from dicom_node.errors import PixelError
 
 CONVERSION_ERRORS = (
     BytesLengthException, ValueError, TypeError, AttributeError, OverflowError, LookupError,
-    NotImplementedError,
+    NotImplementedError, RecursionError, AssertionError, EOFError,
 )  # fmt: skip
 """What pydicom raises where a stored value does not fit its VR (LookupError: odd charset)."""
 
@@ -57,8 +57,13 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     value = raw(ds, keyword)
     if value is None:
         return ()
+    if isinstance(value, Sequence):
+        raise refuse(keyword, "is a sequence instead of text")
     many = value if isinstance(value, MultiValue) else [value]
-    return tuple(str(one).strip() for one in many)
+    try:
+        return tuple(str(one).strip() for one in many)
+    except CONVERSION_ERRORS as exc:
+        raise refuse(keyword, "cannot be read") from exc
 
 
 def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
@@ -66,6 +71,8 @@ def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
     value = raw(ds, keyword)
     if value is None:
         return ()
+    if isinstance(value, Sequence):
+        raise refuse(keyword, "is a sequence instead of a number")
     many = value if isinstance(value, MultiValue) else [value]
     try:
         found = tuple(float(str(one)) for one in many)
@@ -125,7 +132,11 @@ def binary(ds: Dataset, keyword: str) -> bytes:
     value = raw(ds, keyword)
     if value is None:
         return b""
-    return bytes(value) if isinstance(value, bytes | bytearray) else str(value).encode()
+    if isinstance(value, Sequence):
+        raise refuse(keyword, "is a sequence instead of bytes")
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    return str(value).encode("utf-8", "surrogatepass")
 
 
 def transfer_syntax(ds: Dataset) -> str:

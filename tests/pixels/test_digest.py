@@ -3,8 +3,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
+from dicom_node.errors import PixelError
 from dicom_node.pixels.digest import pixel_digest
 from tests.images import axial, film, gradient
 
@@ -50,3 +55,13 @@ def test_digest_transfer_syntax_differs() -> None:
     ds = film()
     ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     assert pixel_digest(ds) != pixel_digest(film())
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "WindowCenter", "PhotometricInterpretation"])
+def test_digest_a_sequence_where_a_value_belongs_is_refused(keyword: str) -> None:
+    image = film()
+    item = Dataset()
+    item.PatientID = "1"
+    image[keyword] = DataElement(Tag(keyword), "SQ", DicomSequence([item]))
+    with pytest.raises(PixelError):
+        pixel_digest(image)

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_node import settings
 from dicom_node.domain import Box
 from dicom_node.report import registry
 from dicom_node.report.encode import to_file
 from tests import builders
 from tests.conftest import missing_tool
 from tests.sources import SOURCES
+from tests.validators import validate_sr
 
 pytestmark = pytest.mark.validators
 
@@ -45,14 +44,6 @@ def tool(name: str) -> str:
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def validate_sr(file: Path) -> None:
-    script = settings.load().data.parent / "tools" / "validate-sr"
-    if not script.is_file():
-        missing_tool(f"no validate-sr at {script}; set NODE_DATA")
-    ended = run("/usr/bin/env", f"PYTHON={sys.executable}", str(script), str(file))
-    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def dciodvfy(file: Path) -> None:

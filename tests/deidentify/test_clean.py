@@ -1,0 +1,197 @@
+"""De-identified objects: no mark left, references that still meet, the same each time."""
+
+import stat
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import JPEG2000Lossless, SecondaryCaptureImageStorage
+
+from dicom_node.deidentify import choice, content, pixels
+from dicom_node.deidentify.clean import Profile, cleaned
+from dicom_node.deidentify.keys import Pseudonyms
+from dicom_node.errors import ExportError
+from dicom_node.report import registry
+from tests import builders
+from tests.marks import MARKS, forms, marked
+
+WRITERS = registry.writers("AITRIAGE")
+PROFILE = Profile(Pseudonyms(b"k" * 32))
+SHIFTED = Profile(Pseudonyms(b"k" * 32), shift_dates=True)
+
+
+def encoded(dataset: Dataset) -> bytes:
+    target = BytesIO()
+    dcmwrite(target, dataset, enforce_file_format=True)
+    return target.getvalue()
+
+
+def objects(kind: str) -> list[Dataset]:
+    """Return a marked image with its report and heatmap."""
+    images = [marked(builders.Film("marked").build())]
+    if kind == "CT":
+        images = [marked(one) for one in builders.Series("marked", slices=3).build()]
+    result = builders.result(images, measurements=(builders.measurement(images[0]),),
+                             notes=(f"The header names the body part {MARKS[0]}.",))  # fmt: skip
+    maps = [builders.heatmap(images[0])]
+    return [*images, *(w.write(result, images, maps) for w in WRITERS.values())]
+
+
+def uids(dataset: Dataset) -> Iterator[str]:
+    for element in dataset.iterall():
+        if element.VR == "UI":
+            many = element.value if element.VM > 1 else [element.value]
+            yield from (str(one) for one in many if one)
+
+
+def left_from(file: bytes) -> list[str]:
+    return [mark for mark in MARKS for form in forms(mark) if form in file]
+
+
+@pytest.mark.parametrize("kind", ["CR", "CT"])
+@pytest.mark.parametrize("profile", [PROFILE, SHIFTED])
+def test_no_mark_is_left_in_any_byte(kind: str, profile: Profile) -> None:
+    for source in objects(kind):
+        before = encoded(source)
+        pixels.unpacked(source) if "PixelData" in source else None
+        file = encoded(cleaned(source, profile))
+        assert left_from(before), "the source must be marked, or this test proves nothing"
+        assert left_from(file) == []
+
+
+@pytest.mark.parametrize("kind", ["CR", "CT"])
+def test_references_meet_under_new_uids(kind: str) -> None:
+    sources = objects(kind)
+    old = {uid for one in sources for uid in uids(one) if not uid.startswith("1.2.840.10008.")}
+    written = [cleaned(one, PROFILE) for one in sources]
+    names = {str(one.SOPInstanceUID) for one in written}
+    for one in written:
+        assert not old & set(uids(one))
+        assert one.file_meta.MediaStorageSOPInstanceUID == one.SOPInstanceUID
+        assert one.StudyInstanceUID == written[0].StudyInstanceUID
+        pointed = {str(e.value) for e in one.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+        assert pointed <= names
+    assert {str(one.SOPInstanceUID) for one in written if one.Modality in {"CR", "CT"}} < names
+
+
+def test_declares_what_was_done() -> None:
+    one, other = (cleaned(objects("CR")[0], profile) for profile in (PROFILE, SHIFTED))
+    assert one.PatientIdentityRemoved == "YES"
+    assert one.DeidentificationMethod
+    codes = [item.CodeValue for item in other.DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113104", "113107"]
+    assert one.LongitudinalTemporalInformationModified == "REMOVED"
+    assert other.LongitudinalTemporalInformationModified == "MODIFIED"
+
+
+def test_pixels_and_geometry_stay() -> None:
+    source = objects("CT")[0]
+    target = cleaned(source, PROFILE)
+    assert target.PixelData == source.PixelData
+    assert target.ImagePositionPatient == source.ImagePositionPatient
+    assert target.RescaleIntercept == source.RescaleIntercept
+
+
+def test_report_keeps_findings_and_loses_free_words() -> None:
+    report = cleaned(objects("CR")[1], PROFILE)
+    texts = [e.value for e in report.iterall() if e.keyword == "TextValue"]
+    assert any("COVID-19" in text for text in texts)
+    assert any(text.startswith("RESEARCH USE ONLY") for text in texts)
+    assert not any("header names" in text for text in texts)
+    assert 91.0 in [float(e.value) for e in report.iterall() if e.keyword == "NumericValue"]
+
+
+def test_dates_keep_their_distance_where_they_are_shifted() -> None:
+    first, second = (builders.Film("dates").build() for _ in range(2))
+    second.StudyDate = "20261201"
+    days = [cleaned(one, SHIFTED).StudyDate for one in (first, second)]
+    assert days[0] != first.StudyDate
+    gap = np.datetime64(_iso(days[1])) - np.datetime64(_iso(days[0]))
+    assert gap == np.timedelta64(10, "D")
+    assert not cleaned(first, SHIFTED).PatientBirthDate
+
+
+def _iso(day: str) -> str:
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}"
+
+
+@pytest.mark.parametrize("hide", ["behind", "comment"])
+def test_what_hides_in_pixel_data_goes(hide: str) -> None:
+    image = builders.Film("hidden").build()
+    if hide == "comment":
+        image.compress(JPEG2000Lossless, generate_instance_uid=False)
+        (frame,) = generate_frames(image.PixelData, number_of_frames=1)
+        at = frame.index(b"\xff\x52")  # COD: a COM segment may stand before it (T.800 A.9.2)
+        words = MARKS[0].encode()
+        comment = b"\xff\x64" + (len(words) + 4).to_bytes(2, "big") + b"\0\1" + words
+        image.PixelData = encapsulate([frame[:at] + comment + frame[at:]])
+    else:
+        image.PixelData += MARKS[0].encode() * 4
+    assert left_from(image.PixelData)
+    pixels.unpacked(image)
+    assert left_from(encoded(cleaned(image, PROFILE))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        ({"BurnedInAnnotation": "YES"}, choice.BURNED_IN),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, choice.CAPTURE),
+        ({"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": "WSD"}, choice.CAPTURE),
+        ({"Modality": "SR"}, choice.DOCUMENT),
+        ({"Modality": "OT"}, choice.DOCUMENT),
+    ],
+)
+def test_what_may_show_words_is_left_out(change: dict[str, Any], reason: str | None) -> None:
+    image = builders.Film("choice").build()
+    for keyword, value in change.items():
+        setattr(image, keyword, value)
+    assert choice.left_out(image, burned_in_too=False) == reason
+    wanted = choice.DOCUMENT if reason == choice.DOCUMENT else None
+    assert choice.left_out(image, burned_in_too=True) == wanted
+
+
+def test_words_of_a_foreign_scheme_go() -> None:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "X1", "99SITE", MARKS[0]
+    content.clean(item)
+    assert (item.CodeValue, item.CodeMeaning) == (content.REMOVED, content.REMOVED)
+
+
+def test_what_cannot_be_read_is_not_written() -> None:
+    image = dcmread(BytesIO(builders.as_file(builders.Film("broken").build())))
+    image.add_new(0x00280120, "US", 1)
+    broken = encoded(image).replace(b"\x28\x00\x20\x01US\x02\x00", b"\x28\x00\x20\x01US\x01\x00")
+    with pytest.raises(ExportError):
+        cleaned(dcmread(BytesIO(broken)), PROFILE)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_pseudonyms_are_the_same_for_the_same_alone(one: str, other: str) -> None:
+    site = Pseudonyms(b"k" * 32)
+    assert site.patient("H", one) == Pseudonyms(b"k" * 32).patient("H", one)
+    assert (site.uid(one) == site.uid(other)) == (one == other)
+    assert site.uid(one) != Pseudonyms(b"j" * 32).uid(one)
+    assert len(site.uid(one)) <= 64
+    assert 1 <= site.shift_days("H", one) <= 3650
+
+
+def test_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "export.key"
+    first = Pseudonyms.of_site(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert Pseudonyms.of_site(file) == first
+    assert first.key.hex() not in repr(first)
+    file.chmod(0o644)
+    with pytest.raises(ExportError, match="open to other users"):
+        Pseudonyms.of_site(file)
