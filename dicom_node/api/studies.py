@@ -1,5 +1,6 @@
 """Routes about one study: its item, its runs, its assessments."""
 
+import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from dicom_node.api.services import Node, Services, StudyUid, User
 from dicom_node.domain import Assessment, RunState, RunTicket, StudyDetail, Trigger
 from dicom_node.errors import QueueUnavailable, StudyRefused
 
+_UID_LIKE = re.compile(r"[0-9.]{1,64}")
 _LIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -133,8 +135,9 @@ def assess(
 def _detail(node: Services, study_instance_uid: str) -> StudyDetail:
     detail = node.ledger.queries.detail(study_instance_uid)
     if detail is None:
-        message = f"the node does not know study {study_instance_uid}"
-        raise ProblemError(HTTPStatus.NOT_FOUND, message)
+        # What is no UID may be a name that somebody typed: no error page repeats it.
+        named = study_instance_uid if _UID_LIKE.fullmatch(study_instance_uid) else "of this name"
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"the node does not know study {named}")
     return detail
 
 

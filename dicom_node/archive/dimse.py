@@ -174,8 +174,13 @@ class DimseDestination:
             if outcome.stored:
                 continue
             if outcome.status is None or outcome.status in _OUT_OF_RESOURCES:
-                raise DeliveryFailed(f"{self.name} did not take the object: {outcome.message}")
-            raise StoreRejected(f"{self.name} refused the object: {outcome.message}")
+                raise DeliveryFailed(f"{self.name} did not take the object: {_told(outcome)}")
+            raise StoreRejected(f"{self.name} refused the object: {_told(outcome)}")
+
+
+def _told(outcome: SendOutcome) -> str:
+    """Say why, without the peer's Error Comment: it may name the patient, and this is logged."""
+    return outcome.message if outcome.status is None else f"status 0x{outcome.status:04X}"
 
 
 def tls_context(

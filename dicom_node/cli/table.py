@@ -1,6 +1,7 @@
 """The worklist as a table in a terminal."""
 
 from collections.abc import Iterable
+from unicodedata import category
 
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ _STATES = {
     RunState.FAILED: "bold red",
 }
 _PRIORITIES = {"STAT": "bold red", "HIGH": "bold yellow"}
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MINUTE_S = 60
 _HOUR_S = 3600
 
@@ -28,13 +30,22 @@ def worklist(items: Iterable[WorklistItem]) -> Table:
         table.add_row(
             Text(priority, style=_PRIORITIES.get(priority, "")),
             Text(item.state.value, style=_STATES.get(item.state, "cyan")),
-            item.modality,
-            Text(item.patient_name or item.patient_id),
-            Text(item.accession_number),
-            Text(verdict(item)),
+            plain(item.modality),
+            plain(item.patient_name or item.patient_id),
+            plain(item.accession_number),
+            plain(verdict(item)),
             duration(item.wait_s),
         )
     return table
+
+
+def plain(words: str) -> Text:
+    """Return a sender's words as text for a terminal: no markup, and no control characters.
+
+    Escape sequences would move the cursor, retitle the window or rewrite other lines; overrides
+    of direction (U+202E and its kin) would show a name backwards.
+    """
+    return Text("".join("�" if category(c) in _UNPRINTABLE else c for c in words))
 
 
 def verdict(item: WorklistItem) -> str:

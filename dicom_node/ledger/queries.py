@@ -124,7 +124,7 @@ class Queries:
         with self._database.read() as session:
             row = session.get(RunRow, run_id)
             if row is None:
-                raise RunNotFound(f"the ledger knows no run {run_id}")
+                raise RunNotFound("the ledger knows no such run")
             return ticket(row, created=False)
 
     def failed_runs(self) -> tuple[RunTicket, ...]:

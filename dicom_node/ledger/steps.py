@@ -46,7 +46,7 @@ def lock_run(session: Session, run_id: str) -> tuple[StudyRow, RunRow]:
     """Return the run and its study, held; raise RunNotFound."""
     uid = session.scalar(select(RunRow.study_instance_uid).where(RunRow.run_id == run_id))
     if uid is None:
-        raise RunNotFound(f"the ledger knows no run {run_id}")
+        raise RunNotFound("the ledger knows no such run")
     study = lock_study(session, uid)
     return study, session.get_one(RunRow, run_id)
 

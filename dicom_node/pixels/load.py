@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
-from pydicom import config, dcmread
+from pydicom import charset, config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
@@ -18,6 +18,10 @@ _UNREADABLE = (
     zlib.error,
 )  # fmt: skip
 """What dcmread raised on damaged and hostile files (found by mutation, see the tests)."""
+
+for _term in ("ISO_IR 203", "ISO 2022 IR 203"):
+    charset.python_encoding.setdefault(_term, "iso8859_15")
+"""Latin-9, a defined term since 2023 (PS3.3 C.12.1.1.2) that pydicom 3.0 does not know."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

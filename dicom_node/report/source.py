@@ -29,6 +29,13 @@ _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 _ESCAPE: Final = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
 """Code extensions (ISO 2022) that pydicom leaves in decoded text, as for ISO 2022 IR 58."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no text may hold (PS3.5 6.1.3), half characters included; lines may end in LT, ST, UT."""
+
+_LINE: Final = re.compile(r"[\t\n\f\r]")
+
+_LINED_VR: Final = frozenset({VR.LT, VR.ST, VR.UT})
+
 _UNREADABLE: Final = (
     ValueError, TypeError, NotImplementedError, LookupError, AttributeError, OverflowError,
     AssertionError, RecursionError, BytesLengthException, OSError, EOFError, struct.error,
@@ -183,14 +190,16 @@ def _value(element: DataElement, depth: int) -> Any:  # noqa: ANN401 - what the 
             raise ValueError("sequences nest too deeply")
         return DicomSequence([_copy(item, item.keys(), depth + 1) for item in element.value])
     if isinstance(element.value, MultiValue):
-        return [_plain(v) for v in element.value]
-    return _plain(element.value)
+        return [_plain(v, element.VR) for v in element.value]
+    return _plain(element.value, element.VR)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - as above
-    if isinstance(value, PersonName) or type(value) is str:
-        return _ESCAPE.sub("", str(value))
-    return value
+def _plain(value: Any, vr: str) -> Any:  # noqa: ANN401 - as above
+    """Return text without escape sequences and control characters, which no report may carry."""
+    if not (isinstance(value, PersonName) or type(value) is str):
+        return value
+    text = _CONTROL.sub("", _ESCAPE.sub("", str(value)))
+    return text if vr in _LINED_VR else _LINE.sub(" ", text)
 
 
 def _validate(vr: str, value: Any) -> None:  # noqa: ANN401 - as above

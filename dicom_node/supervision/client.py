@@ -2,7 +2,7 @@
 
 import http.client
 import socket
-import xmlrpc.client
+import xmlrpc.client  # nosec B411  # our own supervisord, over a socket of mode 0700
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

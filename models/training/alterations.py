@@ -20,7 +20,7 @@ from models.training.negatives import Random
 class Wanted(StrEnum):
     """What a gate ought to do with a kind of image."""
 
-    PASS = "pass"  # noqa: S105  # not a password
+    PASS = "pass"  # noqa: S105  # nosec B105  # not a password
     REFUSE = "refuse"
     EITHER = "either"
     """Readers would differ; measured, and nothing is asked."""

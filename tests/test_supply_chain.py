@@ -1,0 +1,123 @@
+"""No code comes in as data: weights are safetensors, and nothing unpickles."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from bench import sbom
+from tests.test_house_rules import ROOT, repository
+
+UNPICKLERS = frozenset({
+    "pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal",
+})  # fmt: skip
+PICKLE_FILES = frozenset({
+    ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".bin", ".dill",
+})  # fmt: skip
+
+EXPLAINED = {
+    # the worker and its own shadow child, over a socket pair that nobody else holds
+    ("worker/shadow_process.py", "multiprocessing.connection"),
+    ("worker/shadow_reader.py", "multiprocessing.connection"),
+}
+"""See docs/supply-chain.md."""
+
+
+def sources() -> Iterator[tuple[str, ast.AST]]:
+    for file in repository("*.py"):
+        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield each call by its dotted name, with the constants among its keywords."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            keywords = {
+                k.arg: k.value.value
+                for k in node.keywords
+                if k.arg and isinstance(k.value, ast.Constant)
+            }
+            yield ast.unparse(node.func), keywords
+
+
+def test_nothing_imports_what_unpickles() -> None:
+    found = {
+        (f, m) for f, tree in sources() for m in imported(tree) if m.split(".")[0] in UNPICKLERS
+    }
+    assert found == set()
+
+
+def test_pipes_that_pickle_are_the_explained_ones() -> None:
+    found = {
+        (file, module)
+        for file, tree in sources()
+        for module in imported(tree)
+        if module == "multiprocessing.connection" and not file.startswith("tests/")
+    }
+    assert found == EXPLAINED
+
+
+@pytest.mark.parametrize(
+    ("call", "keyword", "safe"),
+    [("torch.load", "weights_only", True), ("np.load", "allow_pickle", False),
+     ("numpy.load", "allow_pickle", False), ("yaml.load", "Loader", None)],
+)  # fmt: skip
+def test_loaders_that_could_unpickle_are_told_not_to(
+    call: str, keyword: str, safe: bool | None
+) -> None:
+    wrong = [
+        file
+        for file, tree in sources()
+        for name, keywords in calls(tree)
+        if name == call and (safe is None or keywords.get(keyword) is not safe)
+    ]
+    assert wrong == []
+
+
+def test_node_and_worker_save_and_load_no_tensors_but_safetensors() -> None:
+    served = ("dicom_node/", "worker/", "orthanc/", "models/weights.py", "models/runtime.py")
+    for file, tree in sources():
+        if file.startswith(served):
+            names = {name for name, _ in calls(tree)}
+            assert not names & {"torch.load", "torch.save", "torch.jit.load", "torch.hub.load"}
+
+
+def test_repository_holds_no_pickled_file() -> None:
+    assert [f for f in repository() if f.suffix.lower() in PICKLE_FILES] == []
+    for file in repository("*.safetensors"):
+        head = file.read_bytes()[:100_000]
+        length = int.from_bytes(head[:8], "little")
+        assert head[8:9] == b"{", file
+        assert length < len(head)
+        assert isinstance(json.loads(head[8 : 8 + length]), dict)
+
+
+def test_sbom_names_the_runtime_and_debians_packages() -> None:
+    lock = "alembic==1.0 --hash=sha256:ab\nTyping_Extensions==2\n    --hash=x\n"
+    assert sbom.runtime(lock) == {"alembic", "typing-extensions"}
+    (one,) = sbom.packages("orthanc\t1.10.1+dfsg-2\tamd64\tinstalled\ngone\t\t\tnot-installed\n")
+    assert one["purl"] == "pkg:deb/debian/orthanc@1.10.1%2Bdfsg-2?arch=amd64"
+
+
+def test_sbom_is_valid_and_the_same_each_time() -> None:
+    first, second = (
+        subprocess.run(["script/sbom"], cwd=ROOT, capture_output=True, check=True, timeout=300)
+        for _ in range(2)
+    )
+    assert first.stdout == second.stdout
+    bill = json.loads(first.stdout)
+    names = {component["name"] for component in bill["components"]}
+    assert {"torch", "pydicom", "celery", "orthanc"} <= names
+    assert "pytest" not in names
+    assert sys.prefix.encode() not in first.stdout
