@@ -41,7 +41,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield each call by its dotted name, with the constants among its keywords."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            keywords = {
+            keywords: dict[str, object] = {
                 k.arg: k.value.value
                 for k in node.keywords
                 if k.arg and isinstance(k.value, ast.Constant)

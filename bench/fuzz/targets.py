@@ -13,7 +13,16 @@ import numpy as np
 from bench.fuzz import seeds
 from bench.fuzz.mutate import mutated
 from dicom_node import policy
-from dicom_node.domain import Heatmap, SeriesRef, StudyKind, StudyRef, WorklistItem
+from dicom_node.domain import (
+    Box,
+    Heatmap,
+    Presence,
+    Region,
+    SeriesRef,
+    StudyKind,
+    StudyRef,
+    WorklistItem,
+)
 from dicom_node.intake import completeness
 from dicom_node.intake.eligibility import eligible, modality
 from dicom_node.pixels import decode, header
@@ -135,15 +144,14 @@ def _report(study: Study) -> str:
     images = [one.dataset for one in loaded]
     first = loaded[0]
     kind = StudyKind.CT if header.text(images[0], "Modality") == "CT" else StudyKind.CXR
-    where = builders.Region(first.ref.sop_instance_uid, builders.Box(1, 2, 30, 40))
+    where = Region(first.ref.sop_instance_uid, Box(1, 2, 30, 40))
     result = replace(
         builders.result([builders.Film().build()]),
         study_instance_uid=header.text(images[0], "StudyInstanceUID"),
         kind=kind,
         evidence=tuple(one.ref for one in loaded),
         findings=tuple(
-            builders.finding(label, 0.7, builders.Presence.PRESENT, where)
-            for label in builders.LABELS
+            builders.finding(label, 0.7, Presence.PRESENT, where) for label in builders.LABELS
         ),
     )
     flat = np.full((_EDGE, _EDGE), 0.5, np.float32)

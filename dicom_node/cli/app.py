@@ -171,10 +171,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a study and its reports, de-identified (PS3.15 Annex E), into a folder."""
-    import getpass
-
     from dicom_node.cli import export as command
+    from dicom_node.cli.queries import operator
 
-    person = by or getpass.getuser()
-    wish = command.Wish(study_uid, output, person, shift_dates, burned_in)
+    wish = command.Wish(study_uid, output, by or operator(), shift_dates, burned_in)
     command.export(wish, as_json=json)

@@ -63,7 +63,7 @@ def export(wish: Wish, *, as_json: bool) -> None:
         told = Exported(profile.pseudonyms.uid(wish.study_instance_uid))
         book.audit.append(
             wish.person,
-            "export",
+            "study.export",
             study_instance_uid=wish.study_instance_uid,
             detail=f"de-identified as {told.study_instance_uid}",
         )
