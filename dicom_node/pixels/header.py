@@ -5,6 +5,7 @@ PixelError with INCONSISTENT_HEADER instead.
 """
 
 import math
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,10 @@ from dicom_node.errors import PixelError
 
 CONVERSION_ERRORS = (
     BytesLengthException, ValueError, TypeError, AttributeError, OverflowError, LookupError,
-    NotImplementedError, RecursionError, AssertionError, EOFError,
+    NotImplementedError, RecursionError, AssertionError, EOFError, OSError, struct.error,
 )  # fmt: skip
-"""What pydicom raises where a stored value does not fit its VR (LookupError: odd charset)."""
+"""What pydicom raises where a stored value does not fit its VR (LookupError: odd charset; OSError
+and struct.error: bytes that claim to be a sequence). Found by mutation: `bench.fuzz`."""
 
 
 @contextmanager

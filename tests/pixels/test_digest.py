@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom_node.errors import PixelError
@@ -55,6 +55,16 @@ def test_digest_transfer_syntax_differs() -> None:
     ds = film()
     ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     assert pixel_digest(ds) != pixel_digest(film())
+
+
+@pytest.mark.parametrize("value", [b"\xfe\xff\x00", b"12"])
+@pytest.mark.parametrize("keyword", ["Rows", "PixelSpacing", "VOILUTSequence"])
+def test_digest_bytes_that_claim_to_be_a_sequence_are_refused(keyword: str, value: bytes) -> None:
+    image = film()
+    tag = BaseTag(Tag(keyword))
+    image._dict[tag] = RawDataElement(tag, "SQ", len(value), value, 0, False, True)
+    with pytest.raises(PixelError):
+        pixel_digest(image)
 
 
 @pytest.mark.parametrize("keyword", ["Rows", "WindowCenter", "PhotometricInterpretation"])
