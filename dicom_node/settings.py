@@ -25,7 +25,7 @@ from dicom_node.errors import SettingsError
 _LONGEST_SOCKET_PATH = 100
 """sun_path holds 108 bytes (unix(7)); the longest of our names fits below this."""
 
-EVERY_ADDRESS: Final = IPv4Address("0.0.0.0")  # noqa: S104  # compared with, and chosen by the site
+EVERY_ADDRESS: Final = IPv4Address("0.0.0.0")  # noqa: S104  # nosec B104  # compared with, chosen
 LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]

@@ -3,7 +3,7 @@
 import base64
 from datetime import UTC
 from typing import Final
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  # writes XML, reads none
 
 from dicom_node.audit import events
 from dicom_node.codes import Code
