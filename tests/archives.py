@@ -1,6 +1,7 @@
 """An archive in memory that holds real DICOM files, and fails as a test wants."""
 
 from dataclasses import dataclass, field
+from hashlib import md5
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -43,6 +44,10 @@ class FileArchive(ListedArchive):
         if ref.orthanc_id not in self.files:
             raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
         return self.files[ref.orthanc_id]
+
+    def checksum(self, ref: InstanceRef) -> str:
+        """Return the file's MD5, as Orthanc does."""
+        return md5(self.instance(ref), usedforsecurity=False).hexdigest()
 
     def store(self, dicom_file: bytes) -> None:
         """Take a result, or fail as the test wants."""

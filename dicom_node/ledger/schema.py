@@ -20,6 +20,7 @@ from dicom_node.domain import (
     Stage,
     StudyKind,
     Trigger,
+    Urgency,
 )
 from dicom_node.ledger.columns import Base
 
@@ -100,7 +101,9 @@ class RunRow(Base):
     fence: Mapped[int]
     worker: Mapped[str | None]
     created_at: Mapped[datetime]
+    urgency: Mapped[Urgency] = mapped_column(server_default=Urgency.ROUTINE)
     handed_over_at: Mapped[datetime | None]
+    again_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -6,7 +6,15 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import ModelIdentity, RunRequest, RunState, RunTicket, Trigger
+from dicom_node.domain import (
+    ModelIdentity,
+    Resend,
+    RunRequest,
+    RunState,
+    RunTicket,
+    Trigger,
+    Urgency,
+)
 from dicom_node.ledger.audit import note
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -24,13 +32,19 @@ from dicom_node.ledger.steps import (
 def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     """Return the standing run, a revived one, or a new one; see `ports.RunBook.request`."""
     study = lock_study(session, request.study_instance_uid)
+    read_before = request.trigger.is_automatic and _has_ended(session, study)
+    forced = request.force or (read_before and request.resend is Resend.ALWAYS)
     if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
         _wish(queued, request)
-        queued.forced = queued.forced or request.force
+        queued.forced = queued.forced or forced
+        if request.urgency.rank < queued.urgency.rank:
+            queued.urgency, queued.handed_over_at, queued.again_at = request.urgency, None, None
         return ticket(queued, created=False)
     same = None if request.force else _same(session, request)
+    if same is None and read_before and request.resend is Resend.NEVER:
+        same = newest(session, study.study_instance_uid)
     if same is None:
-        return ticket(_make(session, study, request, now), created=True)
+        return ticket(_make(session, study, request, now, forced=forced), created=True)
     if _may_be_revived(session, same, request):
         _revive(session, study, same, request, now)
         return ticket(same, created=True)
@@ -44,10 +58,11 @@ def number_after(session: Session, study_instance_uid: str) -> int:
 
 
 def _same(session: Session, request: RunRequest) -> RunRow | None:
-    """Return the newest run on the same images, model and policy.
+    """Return the newest run on the same images, model and policy, where it is the study's word.
 
     A superseded run stands for nothing any more, unless it was a duplicate: then the run that
-    it repeated answers. A run or a request that does not know its model fits any.
+    it repeated answers. Nor does one that another has followed, as a failure beside a standing
+    report. A run or a request that does not know its model fits any.
     """
     query = select(RunRow).where(
         RunRow.study_instance_uid == request.study_instance_uid,
@@ -58,7 +73,15 @@ def _same(session: Session, request: RunRequest) -> RunRow | None:
     run = session.scalar(query.order_by(RunRow.number.desc()).limit(1))
     if run is not None and run.duplicate_of is not None:
         run = session.get_one(RunRow, run.duplicate_of)
-    return None if run is None or run.state is RunState.SUPERSEDED else run
+    return run if run is newest(session, request.study_instance_uid) else None
+
+
+def _has_ended(session: Session, study: StudyRow) -> bool:
+    """Tell whether a run of the study has come to an end, superseded since or not."""
+    query = select(RunRow.run_id).where(
+        RunRow.study_instance_uid == study.study_instance_uid, RunRow.finished_at.is_not(None)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _fits(model: ModelIdentity | None) -> ColumnElement[bool]:
@@ -85,14 +108,17 @@ def _revive(
 ) -> None:
     move(session, run, RunState.QUEUED, Act(now, request.actor, "retried by hand"))
     run.attempts = 0
-    run.retry_at = run.handed_over_at = None
+    run.retry_at = run.handed_over_at = run.again_at = None
+    run.urgency = request.urgency
     put_ending(run, None)
     _wish(run, request)
     note(session, Act(now, request.actor), "run.retry", run)
     settle(session, study)
 
 
-def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime) -> RunRow:
+def _make(
+    session: Session, study: StudyRow, request: RunRequest, now: datetime, *, forced: bool
+) -> RunRow:
     run = RunRow(
         run_id=uuid.uuid4().hex,
         study_instance_uid=study.study_instance_uid,
@@ -100,9 +126,10 @@ def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime)
         state=RunState.RECEIVED,
         trigger=request.trigger,
         actor=clean(request.actor),
-        forced=request.force,
+        forced=forced,
         attempts=0,
         fence=0,
+        urgency=request.urgency,
         created_at=now,
     )
     _wish(run, request)
@@ -140,6 +167,7 @@ def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
         patient_id=last.patient_id,
         attempts=0,
         fence=0,
+        urgency=Urgency.ROUTINE,
         created_at=now,
     )
     session.add(run)

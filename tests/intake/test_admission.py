@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dicom_node import policy
-from dicom_node.domain import RunState, StudyRef, Trigger
+from dicom_node.domain import RunState, StudyRef, Trigger, Urgency
 from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.reconcile import CURSOR, Reconcile
@@ -123,7 +123,7 @@ def test_admit_incomplete_study_is_queued_because_a_person_asked(desk: Desk) -> 
         subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader"
     )
     assert ticket.created
-    assert desk.queue.given == [(ticket.run_id, Trigger.VIEWER)]
+    assert desk.queue.given == [(ticket.run_id, Urgency.STAT)]
 
 
 def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
