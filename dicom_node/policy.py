@@ -7,6 +7,7 @@ no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent`` and ``urgency`
 
 import hashlib
 import json
+import random
 import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -73,8 +74,15 @@ class Retry(_Section):
     longest_delay_s: _Seconds
 
     def delay_s(self, attempt: int) -> float:
-        """Return the pause after the given attempt (1 = first), doubling up to the longest."""
+        """Return the longest pause after the given attempt (1 = first): doubling, up to a bound."""
         return min(self.first_delay_s * 2.0 ** (attempt - 1), self.longest_delay_s)
+
+    def pause_s(self, attempt: int) -> float:
+        """Return a pause between half of `delay_s` and all of it.
+
+        What failed together, as when Orthanc was away, must not come back all at once.
+        """
+        return self.delay_s(attempt) * random.SystemRandom().uniform(0.5, 1.0)
 
 
 class Lease(_Section):

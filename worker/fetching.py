@@ -32,7 +32,10 @@ def fetch(archive: Archive, study: StudyRef, policy: Policy) -> Fetched:
     refs = [ref for series in eligible(study, policy).series for ref in series.instances]
     _check_sizes(refs, policy.limits)
     with ThreadPoolExecutor(_FETCHERS) as pool:
-        return _parsed(refs, pool.map(archive.instance, refs))
+        try:
+            return _parsed(refs, pool.map(archive.instance, refs))
+        finally:  # a reading that is broken off must not fetch on
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_sizes(refs: Sequence[InstanceRef], limits: Limits) -> None:

@@ -67,7 +67,7 @@ class Pipeline:
         """End the attempt FAILED, or QUEUED again where the error may pass."""
         retry = self.policy.retry
         again = error.retryable and (claim.attempt < retry.attempts or not error.counts)
-        delay = timedelta(seconds=retry.delay_s(claim.attempt))
+        delay = timedelta(seconds=retry.pause_s(claim.attempt))
         retry_at = datetime.now(UTC) + delay if again else None
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))

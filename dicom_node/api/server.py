@@ -17,8 +17,10 @@ from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.errors import SettingsError
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.dispatch import Dispatcher
+from dicom_node.intake.room import Room
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
 
 _GRACE_S = 5
 
@@ -57,6 +59,10 @@ def wire(site: Settings) -> Iterator[Services]:
             dispatcher.ping()
             return "answers"
 
+        layout = Layout.of(site)
+        room = Room.of(site, dispatcher, layout.orthanc_storage, layout.home)
+        room.watch()
+
         yield Services(
             ledger=ledger,
             admission=Admission(archive, ledger.studies, ledger.runs, dispatcher, rules),
@@ -64,6 +70,7 @@ def wire(site: Settings) -> Iterator[Services]:
             probes={"orthanc": orthanc, "redis": redis},
             settings=site,
             policy=rules,
+            room=room,
         )
 
 
