@@ -87,7 +87,8 @@ class RunRequest:
     """A wish that a study be read.
 
     ``archive_digest`` hashes the eligible instances as the archive lists them, without reading
-    a pixel: equal only if nothing changed since. ``model`` is None while no worker has
+    a pixel: equal only if no byte changed since; ``stored_digest`` only if nothing was stored
+    since, the same bytes included. ``model`` is None while no worker has
     published one. ``patient_id`` is kept to notice a changed identity, never logged.
     """
 
@@ -102,6 +103,7 @@ class RunRequest:
     force: bool = False
     resend: Resend = Resend.CHANGED
     urgency: Urgency = Urgency.ROUTINE
+    stored_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """From a study that was seen to a run that was asked for."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
+    InstanceRef,
     Refusal,
     RefusalCode,
-    Resend,
     RunRequest,
     RunState,
     RunTicket,
@@ -113,11 +114,12 @@ class Admission:
         self, study: StudyRef, chosen: Eligible, trigger: Trigger, actor: str, *, force: bool
     ) -> RunTicket:
         served = self._studies.served_model(chosen.kind)
+        refs = [ref for series in chosen.series for ref in series.instances]
         return self._runs.request(
             RunRequest(
                 study_instance_uid=study.study_instance_uid,
                 kind=chosen.kind,
-                archive_digest=self._archive_digest(chosen),
+                archive_digest=self._archive_digest(refs),
                 model=served.identity if served else None,
                 policy_hash=self._policy.hash,
                 patient_id=study.patient_id,
@@ -126,23 +128,20 @@ class Admission:
                 force=force,
                 resend=self._policy.resent.policy,
                 urgency=self._urgency(study, chosen, trigger),
+                stored_digest=uids.unordered_digest(
+                    (ref.sop_instance_uid, ref.revision) for ref in refs
+                ),
             )
         )
 
-    def _archive_digest(self, chosen: Eligible) -> str:
-        """Return what tells whether a study is as it was: what its files hold.
-
-        Where each storing counts, what they were stored as.
-        """
-        refs = [ref for series in chosen.series for ref in series.instances]
-        if self._policy.resent.policy is Resend.ALWAYS:
-            return uids.unordered_digest((ref.sop_instance_uid, ref.revision) for ref in refs)
+    def _archive_digest(self, refs: Sequence[InstanceRef]) -> str:
+        """Return what tells whether a study is as it was: what its files hold."""
         with ThreadPoolExecutor(_ASKERS) as pool:
             sums = pool.map(self._archive.checksum, refs)
-        return uids.unordered_digest(
-            (ref.sop_instance_uid, checksum or ref.revision)
-            for ref, checksum in zip(refs, sums, strict=True)
-        )
+            return uids.unordered_digest(
+                (ref.sop_instance_uid, checksum or ref.revision)
+                for ref, checksum in zip(refs, sums, strict=True)
+            )
 
     def _urgency(self, study: StudyRef, chosen: Eligible, trigger: Trigger) -> Urgency:
         """Return how soon to read: at once where a person waits, else as order and policy say."""

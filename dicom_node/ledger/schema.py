@@ -1,7 +1,6 @@
-"""The tables of the ledger.
+"""The tables of the ledger: text without length, since what a modality sends is kept as sent.
 
-Text columns have no length: what a modality sends is kept as sent. Patient attributes stand in
-``studies`` (and the patient's id in ``runs``, to notice a changed identity), nowhere else.
+Patient attributes are in ``studies`` (and the id in ``runs``, to notice a changed one) alone.
 """
 
 from datetime import datetime
@@ -89,6 +88,7 @@ class RunRow(Base):
     actor: Mapped[str]
     forced: Mapped[bool] = mapped_column(Boolean)
     archive_digest: Mapped[str]
+    stored_digest: Mapped[str] = mapped_column(server_default="")
     policy_hash: Mapped[str]
     patient_id: Mapped[str]
     model_name: Mapped[str | None]

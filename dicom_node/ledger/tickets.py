@@ -33,22 +33,29 @@ def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     """Return the standing run, a revived one, or a new one; see `ports.RunBook.request`."""
     study = lock_study(session, request.study_instance_uid)
     read_before = request.trigger.is_automatic and _has_ended(session, study)
-    forced = request.force or (read_before and request.resend is Resend.ALWAYS)
     if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
+        _raise(queued, request)
         _wish(queued, request)
-        queued.forced = queued.forced or forced
-        if request.urgency.rank < queued.urgency.rank:
-            queued.urgency, queued.handed_over_at, queued.again_at = request.urgency, None, None
         return ticket(queued, created=False)
     same = None if request.force else _same(session, request)
-    if same is None and read_before and request.resend is Resend.NEVER:
-        same = newest(session, study.study_instance_uid)
+    if read_before:
+        same = _after_resending(session, same, request)
     if same is None:
+        forced = request.force or (read_before and request.resend is Resend.ALWAYS)
         return ticket(_make(session, study, request, now, forced=forced), created=True)
     if _may_be_revived(session, same, request):
         _revive(session, study, same, request, now)
         return ticket(same, created=True)
     return ticket(same, created=False)
+
+
+def _after_resending(session: Session, same: RunRow | None, request: RunRequest) -> RunRow | None:
+    """Return the run that answers where the archive speaks of a study that has been read."""
+    if request.resend is Resend.NEVER:
+        return same or newest(session, request.study_instance_uid)
+    if request.resend is Resend.ALWAYS and same and same.stored_digest != request.stored_digest:
+        return None
+    return same
 
 
 def number_after(session: Session, study_instance_uid: str) -> int:
@@ -96,8 +103,11 @@ def _fits(model: ModelIdentity | None) -> ColumnElement[bool]:
 
 
 def _may_be_revived(session: Session, run: RunRow, request: RunRequest) -> bool:
+    """Tell whether a failed run is tried again: a person asks, or its images were sent again."""
+    stored_anew = run.stored_digest != request.stored_digest
+    again = request.trigger.is_automatic and stored_anew and request.resend is not Resend.NEVER
     return (
-        request.trigger is Trigger.RETRY
+        (request.trigger is Trigger.RETRY or again)
         and run.state is RunState.FAILED
         and newest(session, run.study_instance_uid) is run
     )
@@ -106,7 +116,7 @@ def _may_be_revived(session: Session, run: RunRow, request: RunRequest) -> bool:
 def _revive(
     session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
 ) -> None:
-    move(session, run, RunState.QUEUED, Act(now, request.actor, "retried by hand"))
+    move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
     run.attempts = 0
     run.retry_at = run.handed_over_at = run.again_at = None
     run.urgency = request.urgency
@@ -142,10 +152,17 @@ def _make(
     return run
 
 
+def _raise(run: RunRow, request: RunRequest) -> None:
+    """Let a QUEUED run be as forced and as urgent as the more pressing of its requests."""
+    run.forced = run.forced or request.force
+    if request.urgency.rank < run.urgency.rank:
+        run.urgency, run.handed_over_at, run.again_at = request.urgency, None, None
+
+
 def _wish(run: RunRow, request: RunRequest) -> None:
     """Let the run stand for this request."""
     run.kind = request.kind
-    run.archive_digest = request.archive_digest
+    run.archive_digest, run.stored_digest = request.archive_digest, request.stored_digest
     run.policy_hash = request.policy_hash
     run.patient_id = clean(request.patient_id)
     run.model = request.model

@@ -1,4 +1,4 @@
-"""Keep how urgent a run is, and when it is to be handed over again."""
+"""Keep how urgent a run is, when it is handed over again, and what was stored when."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     """Add the columns; what waits already is ROUTINE and is handed over once more."""
     with op.batch_alter_table("runs") as table:
         table.add_column(sa.Column("urgency", WORD, nullable=False, server_default="ROUTINE"))
+        table.add_column(sa.Column("stored_digest", sa.Text(), nullable=False, server_default=""))
         table.add_column(sa.Column("again_at", TIME, nullable=True))
     op.execute("UPDATE runs SET again_at = handed_over_at")
 
@@ -22,4 +23,5 @@ def downgrade() -> None:
     """Drop the columns."""
     with op.batch_alter_table("runs") as table:
         table.drop_column("again_at")
+        table.drop_column("stored_digest")
         table.drop_column("urgency")
