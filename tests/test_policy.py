@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicom_node import policy
 from dicom_node.domain import Resend, StudyKind
@@ -91,3 +93,11 @@ def test_policy_without_the_newer_sections_is_read(tmp_path: Path) -> None:
 def test_unknown_resend_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"resent\.policy"):
         policy.load(written(tmp_path, SHIPPED.replace('"CHANGED"', '"SOMETIMES"')))
+
+
+@given(st.integers(1, 40))
+def test_pauses_double_up_to_a_bound_with_jitter(attempt: int) -> None:
+    retry = policy.load().retry
+    longest = min(retry.first_delay_s * 2 ** (attempt - 1), retry.longest_delay_s)
+
+    assert longest / 2 <= retry.pause_s(attempt) <= longest == retry.delay_s(attempt)

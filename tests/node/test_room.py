@@ -162,3 +162,12 @@ def until_at_the_top(node: LiveNode, film: Study) -> None:
             lines = [line for line in log.read_text().splitlines() if run["run_id"] in line]
             if not any("event=run.queued" in ln and "priority=STAT" in ln for ln in lines):
                 raise NotYetError("it has not risen")
+
+
+def test_order_that_says_stat_is_heard(node: LiveNode, studies: Studies) -> None:
+    film = studies.film("ordered")
+    (file,) = film.files(change=lambda image: setattr(image, "RequestedProcedurePriority", "STAT"))
+    node.send([file])
+    (run,) = node.final(film.uid)["runs"]
+    log = (node.home / "logs" / "intake.log").read_text()
+    assert any(run["run_id"] in ln and "priority=STAT" in ln for ln in log.splitlines())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.domain import RunState, Stage
+from dicom_node.domain import RefusalCode, RunState, Stage
 from dicom_node.errors import (
     ArchiveAway,
     ArchiveUnavailable,
@@ -203,3 +203,14 @@ def test_archive_that_is_away_for_many_attempts_costs_the_study_none(bench: Benc
     Attempt(bench.pipeline, bench.claim(run_id)).run()
     assert bench.detail().item.state is RunState.REPORTED
     assert bench.detail().runs[0].attempts == 1
+
+
+def test_run_of_too_many_bytes_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    limits = POLICY.limits.model_copy(update={"study_max_bytes": 1000})
+    with opened(tmp_path, POLICY.model_copy(update={"limits": limits})) as bench:
+        bench.archive.listed_size = 1001
+        bench.archive.take(FILM.build())
+        bench.archive.files.clear()
+        detail = bench.run()
+    assert detail.item.refusal is not None
+    assert detail.item.refusal.code is RefusalCode.IMAGE_TOO_LARGE
