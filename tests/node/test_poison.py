@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from dicom_node import policy, uids
+from dicom_node.domain import RunState
 from dicom_node.pixels.wrap import encode
 from tests import bombs
 from tests.images import axial
@@ -40,14 +41,20 @@ def test_study_that_kills_its_worker_each_time_ends_failed_and_others_are_read(
         for attempt in eventually(300):
             with attempt:
                 told = ledger.queries.detail(poison.uid)
-                if told is None or told.item.state not in {"RUNNING", "FAILED"}:
-                    raise NotYetError("the poison is not being read")
-                if told.item.state == "RUNNING":
-                    killed |= kill_readers(node)
+                if told is None or not told.runs:
+                    raise NotYetError("the poison has not arrived")
+                run = told.runs[0]
+                if (
+                    run.state is RunState.RUNNING
+                    and run.attempts in set(range(1, ATTEMPTS + 1)) - killed
+                ):
+                    kill_readers(node)
+                    killed.add(run.attempts)
                     if len(killed) == 1:
                         node.send(good.files())
-                    raise NotYetError(f"killed {len(killed)} workers")
-    assert len(killed) >= ATTEMPTS
+                if run.state is not RunState.FAILED:
+                    raise NotYetError(f"{run.state} after attempts {killed}")
+    assert len(killed) == ATTEMPTS
     told_poison = node.final(poison.uid)
     assert told_poison["state"] == "FAILED"
     assert f"the worker was lost {ATTEMPTS} times" in told_poison["error"]["message"]
@@ -62,13 +69,10 @@ def test_study_that_kills_its_worker_each_time_ends_failed_and_others_are_read(
     assert len(live(node, poison.uid)) == 1
 
 
-def kill_readers(node: LiveNode) -> set[int]:
-    killed = set()
+def kill_readers(node: LiveNode) -> None:
     for reader in readers(node):
         with suppress(psutil.NoSuchProcess):
             reader.kill()
-            killed.add(reader.pid)
-    return killed
 
 
 def test_reading_that_stalls_ends_failed_with_its_stage(node: LiveNode, studies: Studies) -> None:
