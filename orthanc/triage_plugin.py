@@ -39,9 +39,9 @@ def on_change(change: int, _level: int, resource: str) -> None:
         log.get().warning("plugin.dispatch_failed", orthanc_id=resource, error=type(exc).__name__)
 
 
-def take(_instance: "orthanc.DicomInstance") -> int:
+def take(instance: "orthanc.DicomInstance") -> int:
     """Answer a C-STORE: 0xA700 Out of Resources where there is no room."""
-    return _ROOM.status()
+    return _ROOM.status(instance.GetInstanceSize())
 
 
 def admit(uri: str, **request: Any) -> bool:  # noqa: ANN401

@@ -14,7 +14,7 @@ from tests.conftest import missing_tool
 from tests.nodes import LiveNode
 
 MIB = 1 << 20
-DISK_MIB, RESERVE_MIB = 320, 64
+DISK_MIB, RESERVE_MIB = 384, 64
 QUEUE_LIMIT = 40
 TIME_LIMIT_S = 20
 MEMORY_MIB = 3072

@@ -45,21 +45,27 @@ class Room:
 
         return cls(folders, settings.disk_reserve_bytes, depth, settings.queue_limit)
 
-    def refusal(self) -> str:
-        """Return why no image is taken now, in one sentence; '' where there is room."""
-        return self._full_disk() or self._long_queue()
+    def refusal(self, size: int = 0) -> str:
+        """Return why an image of ``size`` bytes is not taken now; '' where there is room.
 
-    def status(self) -> int:
+        Orthanc 1.10 leaves a file that it could not write to the end where it lies: one image
+        that is larger than what is free would close the node for good.
+        """
+        return self._full_disk(size) or self._long_queue()
+
+    def status(self, size: int = 0) -> int:
         """Return the DIMSE status for a C-STORE, `SUCCESS` where there is room."""
-        return OUT_OF_RESOURCES if self.refusal() else SUCCESS
+        return OUT_OF_RESOURCES if self.refusal(size) else SUCCESS
 
     def admits(self, uri: str, headers: Mapping[str, str]) -> bool:
         """Tell whether a POST may go on: all but uploads may, and so may our results.
 
         The reserve is there for them: a report that was worked out must not be lost.
         """
-        ours = any(name.lower() == RESULT_HEADER for name in headers)
-        return ours or not uri.startswith(_UPLOADS) or not self.refusal()
+        known = {name.lower(): value for name, value in headers.items()}
+        length = known.get("content-length", "")
+        size = int(length) if length.isdecimal() else 0
+        return RESULT_HEADER in known or not uri.startswith(_UPLOADS) or not self.refusal(size)
 
     def watch(self) -> None:
         """Look at the queue from now on, and log when the node closes and opens."""
@@ -82,13 +88,13 @@ class Room:
                 log.get().warning("intake.closed" if now else "intake.open", error=now or closed)
             closed = now
 
-    def _full_disk(self) -> str:
+    def _full_disk(self, size: int) -> str:
         for folder in self._folders:
             try:
                 free = shutil.disk_usage(folder).free
             except OSError:  # not this process's to judge: storing there will say what is wrong
                 continue
-            if free < self._reserve:
+            if free - size < self._reserve:
                 return (
                     f"Images are refused: {free / _GIB:.2f} GiB are free on the disk and "
                     f"{self._reserve / _GIB:.2f} are kept for reports; remove old studies."

@@ -27,6 +27,13 @@ def test_full_disk_refuses_with_a_sentence(tmp_path: Path) -> None:
     assert "are free on the disk" in full(tmp_path).refusal()
 
 
+def test_image_larger_than_what_is_free_is_refused_and_others_are_not(tmp_path: Path) -> None:
+    room = Room((tmp_path,), 0, lambda: 0, 10)
+    assert room.status(MORE_THAN_ANY_DISK) == OUT_OF_RESOURCES
+    assert room.status(1) == SUCCESS
+    assert not room.admits("/instances", {"Content-Length": str(MORE_THAN_ANY_DISK)})
+
+
 def test_long_queue_refuses_once_it_has_been_looked_at(tmp_path: Path) -> None:
     room = Room((tmp_path,), 0, lambda: 10, 10)
     assert room.status() == SUCCESS

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from dicom_node.archive.dimse import Peer, StoreScu
+from dicom_node.pixels.wrap import encode
+from tests.images import film as image_of
 from tests.nodes import LiveNode, NotYetError, eventually
 from tests.resending import Studies, Study, live
 from tests.small import MIB, RESERVE_MIB, images
@@ -85,6 +88,22 @@ def told_everywhere(node: LiveNode) -> None:
     assert "dicom_node_intake_open 0.0" in node.get("/ai/metrics").text
     assert "Images are refused" in node.get("/ai/board").json()["notice"]
     assert "images are refused" in node.run("doctor", check=False).stdout
+
+
+def test_image_larger_than_what_is_free_leaves_nothing_behind(
+    node: LiveNode, tmp_path: Path
+) -> None:
+    """Orthanc alone fills the disk with half of it, and leaves that there."""
+    file = tmp_path / "large.dcm"
+    file.write_bytes(encode(image_of(np.zeros((13_000, 13_000), np.uint16))))
+    before = os.statvfs(images(node)).f_bavail
+    (outcome,) = node.send([file])
+    assert outcome.status == OUT_OF_RESOURCES
+    url = f"http://127.0.0.1:{node.http_port}/instances"
+    upload = httpx.post(url, content=file.read_bytes(), timeout=60, trust_env=False)
+    assert upload.status_code == httpx.codes.FORBIDDEN
+    assert abs(os.statvfs(images(node)).f_bavail - before) < MIB
+    assert node.healthy()["ready"]
 
 
 def test_report_is_stored_on_a_disk_that_takes_no_images(node: LiveNode, studies: Studies) -> None:
