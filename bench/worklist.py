@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from dicom_node import jsonform, policy
 from dicom_node.api import worklist
 from dicom_node.api.services import Services
+from dicom_node.intake.room import Room
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
 from dicom_node.worklist.order import order
@@ -68,6 +69,7 @@ def node_at(home: Path, clock: Callable[[], datetime]) -> Services:
         probes={},
         settings=settings,
         policy=policy.load(),
+        room=Room((), 0, lambda: 0, 1),
         clock=clock,
     )
 

@@ -26,6 +26,8 @@
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
     ├── WorkerLost               every worker that tried this run died of it
+    ├── TookTooLong              a reading ran into its time limit
+    ├── OutOfMemory              a reading needs more memory than a worker may have
     └── UnforeseenError          a fault of the node itself, caught at an outer boundary
 
     (*) ``retryable``: the same call may succeed later.
@@ -154,6 +156,14 @@ class LeaseLost(LedgerError):
 
 class WorkerLost(NodeError):
     """Every worker that tried this run died of it; it is not tried again by itself."""
+
+
+class TookTooLong(NodeError):
+    """A reading ran into its time limit; a second one would too."""
+
+
+class OutOfMemory(NodeError):
+    """A reading needs more memory than a worker may have; a second one would too."""
 
 
 class UnforeseenError(NodeError):

@@ -1,23 +1,27 @@
 """The clinical policy: one versioned TOML file, hashed into every report.
 
-The hash is taken over the rules, not over the file's bytes, and leaves out the section
-``shadow``: a model that reports nothing must not make a new run of every study
-(docs/decisions/0007-shadow.md).
+The hash is taken over the rules, not over the file's bytes, and leaves out sections that change
+no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent`` and ``urgency``
+(docs/decisions/0012-intake-rules.md). A new rule there must not make a new run of every study.
 """
 
 import hashlib
 import json
+import random
 import tomllib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dicom_node.domain import Presence, Priority, StudyKind
+from dicom_node.domain import Presence, Priority, Resend, StudyKind, Urgency
 from dicom_node.errors import SettingsError
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
+
+_NO_REPORT = frozenset({"shadow", "resent", "urgency"})
 
 _Seconds = Annotated[float, Field(ge=0)]
 
@@ -46,6 +50,12 @@ class Completeness(_Section):
         return self
 
 
+class Resent(_Section):
+    """What becomes of a study that has been read, when its images are stored again."""
+
+    policy: Resend = Resend.CHANGED
+
+
 class Limits(_Section):
     """Sizes beyond which the node refuses."""
 
@@ -53,6 +63,7 @@ class Limits(_Section):
     ct_max_slices: int = Field(ge=1)
     max_pixels_per_image: int = Field(ge=1)
     min_edge_px: int = Field(ge=1)
+    study_max_bytes: int = Field(default=2 << 30, ge=1)
 
 
 class Retry(_Section):
@@ -63,14 +74,52 @@ class Retry(_Section):
     longest_delay_s: _Seconds
 
     def delay_s(self, attempt: int) -> float:
-        """Return the pause after the given attempt (1 = first), doubling up to the longest."""
+        """Return the longest pause after the given attempt (1 = first): doubling, up to a bound."""
         return min(self.first_delay_s * 2.0 ** (attempt - 1), self.longest_delay_s)
+
+    def pause_s(self, attempt: int) -> float:
+        """Return a pause between half of `delay_s` and all of it.
+
+        What failed together, as when Orthanc was away, must not come back all at once.
+        """
+        return self.delay_s(attempt) * random.SystemRandom().uniform(0.5, 1.0)
 
 
 class Lease(_Section):
     """How long a silent worker keeps a run."""
 
     seconds: float = Field(gt=0)
+
+
+class UrgencyRule(_Section):
+    """What makes a study urgent before it is read; each pattern given must fit.
+
+    Patterns are those of a shell (``*``, ``?``); upper and lower case are one.
+    """
+
+    sender: str = "*"
+    modality: str = "*"
+    description: str = "*"
+    urgency: Urgency
+
+    def fits(self, sender: str, modality: str, description: str) -> bool:
+        """Tell whether a study of this sender, modality and description is meant."""
+        pairs = (
+            (sender, self.sender), (modality, self.modality), (description, self.description)
+        )  # fmt: skip
+        return all(fnmatchcase(value.lower(), pattern.lower()) for value, pattern in pairs)
+
+
+class UrgencyRules(_Section):
+    """Which run starts first; the first rule that fits decides, beside the order itself."""
+
+    rise_s: float = Field(default=600, gt=0)
+    rules: tuple[UrgencyRule, ...] = ()
+
+    def of(self, sender: str, modality: str, description: str) -> Urgency | None:
+        """Return what the first fitting rule says; None where none fits."""
+        fitting = (r.urgency for r in self.rules if r.fits(sender, modality, description))
+        return next(fitting, None)
 
 
 class PriorityRule(_Section):
@@ -95,9 +144,11 @@ class Policy(_Section):
     shadow: dict[StudyKind, str] = Field(default_factory=dict)
     eligibility: Eligibility
     completeness: Completeness
+    resent: Resent = Field(default_factory=Resent)
     limits: Limits
     retry: Retry
     lease: Lease
+    urgency: UrgencyRules = Field(default_factory=UrgencyRules)
     waiting: dict[Priority, float]
     priority: tuple[PriorityRule, ...]
     priority_default: PriorityDefault
@@ -134,5 +185,5 @@ def load(file: Path | None = None) -> Policy:
 
 def _hash(rules: Mapping[str, object]) -> str:
     """Return the SHA-256 of all that can change a report."""
-    kept = {name: rule for name, rule in rules.items() if name != "shadow"}
+    kept = {name: rule for name, rule in rules.items() if name not in _NO_REPORT}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

@@ -22,6 +22,9 @@ from pydantic_settings import (
 
 from dicom_node.errors import SettingsError
 
+RESULT_HEADER = "x-dicom-node-result"
+"""An HTTP header of the node's own requests to Orthanc: a result is stored on a full disk too."""
+
 _LONGEST_SOCKET_PATH = 100
 """sun_path holds 108 bytes (unix(7)); the longest of our names fits below this."""
 
@@ -115,6 +118,10 @@ class Settings(BaseSettings):
     reconcile_s: float = Field(default=2, gt=0)
     visibility_s: float = Field(default=60, gt=0)
     checkpoints: Path | None = None
+    disk_reserve_bytes: int = Field(default=1 << 30, ge=0)
+    queue_limit: int = Field(default=10_000, ge=1)
+    run_time_limit_s: float = Field(default=600, gt=0)
+    worker_memory_bytes: int | None = Field(default=None, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[DestinationSettings, ...] = ()
     models: tuple[ModelSettings, ...] = ()

@@ -3,9 +3,11 @@
 """Orthanc's side of the node: hand ids to the queue, pass requests on to the API process.
 
 Runs inside Orthanc (orthanc-python 4.0 and later) and is thin on purpose: it decides nothing,
-stores nothing and never fails a C-STORE. What it misses, reconcile finds in the change log.
+stores nothing and fails a C-STORE only where the node has no room for it. What it misses,
+reconcile finds in the change log.
 """
 
+import json
 import sys
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +18,7 @@ from dicom_node import foreign, log, settings
 from dicom_node.api.proxy import Answer, Proxy
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
+from dicom_node.intake.room import Room
 from dicom_node.supervision import opening
 
 _SETTINGS = settings.load()
@@ -34,6 +37,17 @@ def on_change(change: int, _level: int, resource: str) -> None:
         _DISPATCHER.submit(level, resource, Trigger.STABLE)
     except Exception as exc:  # noqa: BLE001  # the outer boundary: reconcile picks it up
         log.get().warning("plugin.dispatch_failed", orthanc_id=resource, error=type(exc).__name__)
+
+
+def take(instance: "orthanc.DicomInstance") -> int:
+    """Answer a C-STORE: 0xA700 Out of Resources where there is no room."""
+    return _ROOM.status(instance.GetInstanceSize())
+
+
+def admit(uri: str, **request: Any) -> bool:  # noqa: ANN401
+    """Let an HTTP request in, or answer it with 403: an upload for which there is no room."""
+    post = request["method"] == orthanc.HttpMethod.POST
+    return not post or _ROOM.admits(uri, request["headers"])
 
 
 def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # noqa: ANN401
@@ -68,7 +82,12 @@ foreign.contain()
 opening.enter(_SETTINGS)  # what it raises ends Orthanc before it listens
 _DISPATCHER = Dispatcher.connect(_SETTINGS.redis)
 _PROXY = Proxy.connect(_SETTINGS.api)
+_STORAGE = Path(json.loads(orthanc.GetConfiguration())["StorageDirectory"])
+_ROOM = Room.of(_SETTINGS, _DISPATCHER, _STORAGE)
+_ROOM.watch()
 orthanc.RegisterOnChangeCallback(on_change)
+orthanc.RegisterIncomingCStoreInstanceFilter(take)
+orthanc.RegisterIncomingHttpRequestFilter(admit)
 orthanc.RegisterRestCallback("/(ai|ohif)(/.*)?", forward)
 # Orthanc puts the script's folder first on the path.
 orthanc.ExtendOrthancExplorer((Path(sys.path[0]) / "viewer" / "explorer.js").read_text())

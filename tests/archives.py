@@ -1,6 +1,7 @@
 """An archive in memory that holds real DICOM files, and fails as a test wants."""
 
 from dataclasses import dataclass, field
+from hashlib import md5
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -19,6 +20,7 @@ class FileArchive(ListedArchive):
     stored: list[Dataset] = field(default_factory=list)
     fault: NodeError | None = None
     forgets: bool = False
+    listed_size: int = 0
 
     def take(self, image: Dataset) -> None:
         """Store an image as a modality would, anew each time."""
@@ -34,7 +36,9 @@ class FileArchive(ListedArchive):
             patient_name=str(image.PatientName),
             accession_number="",
             study_description="",
-            series=(_series(series, InstanceRef(uid, "", series, uid, revision)),),
+            series=(
+                _series(series, InstanceRef(uid, "", series, uid, revision, self.listed_size)),
+            ),
         )
         self.put(listed, "StableStudy")
 
@@ -43,6 +47,10 @@ class FileArchive(ListedArchive):
         if ref.orthanc_id not in self.files:
             raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
         return self.files[ref.orthanc_id]
+
+    def checksum(self, ref: InstanceRef) -> str:
+        """Return the file's MD5, as Orthanc does."""
+        return md5(self.files.get(ref.orthanc_id, b""), usedforsecurity=False).hexdigest()
 
     def store(self, dicom_file: bytes) -> None:
         """Take a result, or fail as the test wants."""

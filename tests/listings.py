@@ -10,9 +10,10 @@ from dicom_node.domain import (
     Changes,
     InstanceRef,
     ObjectRef,
+    Origin,
     SeriesRef,
     StudyRef,
-    Trigger,
+    Urgency,
 )
 from dicom_node.errors import QueueUnavailable, StudyNotFound
 
@@ -66,6 +67,7 @@ class ListedArchive:
 
     studies: dict[str, StudyRef] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
+    came_from: Origin = field(default_factory=Origin)
 
     def put(self, listed: StudyRef, *kinds: str) -> None:
         """List a study, and write the changes down."""
@@ -117,6 +119,15 @@ class ListedArchive:
         """Hold no pixels."""
         raise StudyNotFound(f"instance {ref.sop_instance_uid} is not in the archive")
 
+    def checksum(self, ref: InstanceRef) -> str:
+        """Take the UID for the content: the same instance holds the same."""
+        return ref.sop_instance_uid
+
+    def origin(self, ref: InstanceRef) -> Origin:
+        """Return what the test set."""
+        del ref
+        return self.came_from
+
     def store(self, dicom_file: bytes) -> None:
         """Take nothing."""
         raise NotADirectoryError(len(dicom_file))
@@ -132,13 +143,13 @@ class ListedQueue:
     """A queue that remembers what it was given, and can be down."""
 
     down: bool = False
-    given: list[tuple[str, Trigger]] = field(default_factory=list)
+    given: list[tuple[str, Urgency]] = field(default_factory=list)
 
-    def enqueue(self, run_id: str, trigger: Trigger) -> None:
+    def enqueue(self, run_id: str, urgency: Urgency) -> None:
         """Take a run, or be down."""
         if self.down:
             raise QueueUnavailable("the queue is down")
-        self.given.append((run_id, trigger))
+        self.given.append((run_id, urgency))
 
     def held(self) -> int:
         """Count what nobody has taken."""

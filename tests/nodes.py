@@ -171,12 +171,20 @@ class LiveNode:
     @contextmanager
     def without(self, part: str) -> Iterator[None]:
         """Stop a part of the node for the length of a block; it is up again afterwards."""
-        self._supervisor("stop", part)
+        self.stop(part)
         try:
             yield
         finally:
-            self._supervisor("start", part)
+            self.start(part)
             self.healthy()
+
+    def stop(self, part: str) -> None:
+        """Stop a part of the node until `start`."""
+        self._supervisor("stop", part)
+
+    def start(self, part: str) -> None:
+        """Start a part that was stopped; returns when its process runs."""
+        self._supervisor("start", part)
 
     def parts(self) -> dict[str, int]:
         """Return the process id of each part that runs."""

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicom_node import policy
-from dicom_node.domain import StudyKind
+from dicom_node.domain import Resend, StudyKind
 from dicom_node.errors import SettingsError
 from dicom_node.policy import DEFAULT_FILE
 
@@ -68,3 +70,34 @@ def test_shadow_beside_no_served_model_is_refused(tmp_path: Path) -> None:
 def test_shadow_of_no_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"shadow\.MR"):
         policy.load(written(tmp_path, f'{SHIPPED}\n[shadow]\nMR = "our-mr"\n'))
+
+
+def test_what_changes_no_report_leaves_the_hash_alone(tmp_path: Path) -> None:
+    changed = SHIPPED.replace('policy = "CHANGED"', 'policy = "NEVER"').replace(
+        "rise_s = 600", "rise_s = 60"
+    )
+    loaded = policy.load(written(tmp_path, changed))
+
+    assert (loaded.resent.policy, loaded.urgency.rise_s) == (Resend.NEVER, 60)
+    assert loaded.hash == policy.load().hash
+
+
+def test_policy_without_the_newer_sections_is_read(tmp_path: Path) -> None:
+    old = SHIPPED.replace("[resent]", "").replace('policy = "CHANGED"', "")
+    old = old.replace("[urgency]", "").replace("rise_s = 600", "")
+    loaded = policy.load(written(tmp_path, old))
+
+    assert loaded.resent.policy is Resend.CHANGED
+
+
+def test_unknown_resend_policy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"resent\.policy"):
+        policy.load(written(tmp_path, SHIPPED.replace('"CHANGED"', '"SOMETIMES"')))
+
+
+@given(st.integers(1, 40))
+def test_pauses_double_up_to_a_bound_with_jitter(attempt: int) -> None:
+    retry = policy.load().retry
+    longest = min(retry.first_delay_s * 2 ** (attempt - 1), retry.longest_delay_s)
+
+    assert longest / 2 <= retry.pause_s(attempt) <= longest == retry.delay_s(attempt)

@@ -10,12 +10,16 @@ from celery.worker.request import Request
 
 from dicom_node import checkpoints, foreign, log, settings
 from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
+from worker import limits
 from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
 _TIME_LIMIT_S = 900
 
 _settings = settings.load()
+
+RUN_TIME_LIMIT_S = _settings.run_time_limit_s
+"""How long a worker may read one study; the pool then raises in the middle of it."""
 
 app = Celery("dicom-node", broker=_settings.redis, include=["worker.tasks"])
 app.conf.update(
@@ -64,6 +68,7 @@ def _keep_our_logging(**_options: object) -> None:
 @worker_process_init.connect
 def _warm_up(**_options: object) -> None:
     """Load the models when a pool process starts, not when the first study waits."""
+    limits.confine(_settings)
     from worker import tasks  # noqa: PLC0415  # the tasks module imports this one
 
     tasks.pipeline()

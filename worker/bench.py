@@ -29,7 +29,7 @@ from dicom_node.domain import (
 from dicom_node.errors import NodeError, PixelError, StudyRefused
 from dicom_node.intake.eligibility import eligible, modality
 from dicom_node.pixels import folder, header
-from dicom_node.pixels.digest import pixel_digest
+from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded
 from dicom_node.policy import Policy
 from dicom_node.ports import ResultWriter, Runtime
@@ -97,7 +97,7 @@ class Bench:
         self, study: StudyRef, kind: StudyKind, loaded: Sequence[Loaded], reading: Reading
     ) -> TriageResult:
         digest = uids.unordered_digest(
-            (one.ref.sop_instance_uid, pixel_digest(one.dataset)) for one in loaded
+            (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in loaded
         )
         model = reading.prediction.model
         return TriageResult(

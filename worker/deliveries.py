@@ -34,7 +34,7 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
 def _postpone(book: DeliveryBook, due: DueDelivery, error: ArchiveError, retry: Retry) -> None:
     attempt = due.attempts + 1
     again = error.retryable and attempt < _ATTEMPTS
-    retry_at = datetime.now(UTC) + timedelta(seconds=retry.delay_s(attempt)) if again else None
+    retry_at = datetime.now(UTC) + timedelta(seconds=retry.pause_s(attempt)) if again else None
     book.postponed(due.delivery_id, str(error), retry_at)
     log.get().warning(
         "delivery.postponed" if again else "delivery.failed",

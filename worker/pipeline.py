@@ -1,10 +1,9 @@
 """The way of one run through the worker, as a story: claim, fetch, read, report, store, confirm."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
@@ -27,23 +26,20 @@ from dicom_node.errors import (
     LeaseLost,
     NodeError,
     PatientIdentityChanged,
-    PixelError,
     StudyNotFound,
     StudyRefused,
     WorkerLost,
 )
-from dicom_node.intake.eligibility import eligible
 from dicom_node.ledger import Ledger
-from dicom_node.pixels.digest import pixel_digest
-from dicom_node.pixels.load import Loaded, load, parse
+from dicom_node.pixels.digest import image_digest
+from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
+from worker.fetching import Fetched, fetch
 from worker.outbox import Outbox
 from worker.reading import Reading, read
 from worker.shadow import Shadow
-
-_FETCHERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class Pipeline:
         """End the attempt FAILED, or QUEUED again where the error may pass."""
         retry = self.policy.retry
         again = error.retryable and (claim.attempt < retry.attempts or not error.counts)
-        delay = timedelta(seconds=retry.delay_s(claim.attempt))
+        delay = timedelta(seconds=retry.pause_s(claim.attempt))
         retry_at = datetime.now(UTC) + delay if again else None
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
@@ -84,7 +80,6 @@ class Attempt:
         self.stage = Stage.CLAIM
         self._node = pipeline
         self._claim = claim
-        self._unread: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
@@ -123,20 +118,20 @@ class Attempt:
         node, claim = self._node, self._claim
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
-            loaded = self._fetch(study)
+            fetched = fetch(node.archive, study, node.policy)
         model = node.runtime.classifier(claim.kind).identity
         input_digest = uids.unordered_digest(
-            (one.ref.sop_instance_uid, pixel_digest(one.dataset)) for one in loaded
+            (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
         )
         identity = self._identity(input_digest, model.key)
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
             return
-        reading = read(claim.kind, loaded, node.runtime, node.policy, self._during)
+        reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
         with self._during(Stage.RECORD):
-            result = self._recorded(identity, reading)
+            result = self._recorded(identity, reading, fetched)
         with self._during(Stage.REPORT):
-            sources = self._sources_now(study, loaded, result.evidence)
+            sources = self._sources_now(study, fetched.loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
         self._store(files)
         with checkpoints.around(checkpoints.Step.CONCLUDE):
@@ -173,41 +168,19 @@ class Attempt:
             yield
         self._node.ledger.runs.mark(self._claim, stage)
 
-    def _fetch(self, study: StudyRef) -> list[Loaded]:
-        """Fetch the eligible instances, several at a time."""
-        chosen = eligible(study, self._node.policy)
-        refs = [ref for series in chosen.series for ref in series.instances]
-        limit = self._node.policy.limits.ct_max_slices
-        if len(refs) > limit:
-            raise StudyRefused(
-                RefusalCode.IMAGE_TOO_LARGE,
-                f"The study holds {len(refs)} images; this node reads at most {limit}.",
-            )
-        with ThreadPoolExecutor(_FETCHERS) as pool:
-            return self._parsed(refs, pool.map(self._node.archive.instance, refs))
-
-    def _parsed(self, refs: Sequence[InstanceRef], files: Iterable[bytes]) -> list[Loaded]:
-        """Parse what can be parsed and note the rest; raise the refusal where nothing can."""
-        loaded: list[Loaded] = []
-        refused: list[PixelError] = []
-        for ref, content in zip(refs, files, strict=True):
-            try:
-                loaded.append(_load(ref, content))
-            except PixelError as exc:
-                refused.append(exc)
-        if refused and not loaded:
-            raise refused[0]
-        self._unread = tuple(dict.fromkeys(f"Not read: {exc.reason}" for exc in refused))
-        return loaded
-
     def _identity(self, input_digest: str, model_key: str) -> str:
+        """Name what is read by what; a second report on it gets a name of its own.
+
+        That is one asked for although nothing changed, and one on images that came back to
+        what an older, superseded report was on: under its UIDs they would succeed each other.
+        """
         claim = self._claim
         parts = [claim.study_instance_uid, input_digest, model_key, self._node.policy.hash]
-        if claim.forced:  # asked for again although nothing changed: a report of its own
+        if claim.forced or self._node.ledger.runs.is_spent(claim, uids.digest(parts)):
             parts.append(f"run {claim.number}")
         return uids.digest(parts)
 
-    def _recorded(self, identity: str, reading: Reading) -> TriageResult:
+    def _recorded(self, identity: str, reading: Reading, fetched: Fetched) -> TriageResult:
         """Persist the result, or return the one that an earlier attempt persisted.
 
         Objects with the same UIDs must have the same content, whatever a second inference
@@ -228,13 +201,26 @@ class Attempt:
             priority_reason=reading.priority_reason,
             evidence=reading.evidence,
             completed_at=datetime.now(UTC).replace(microsecond=0),
-            notes=reading.notes + self._unread,
+            notes=reading.notes + fetched.notes,
             parameters=dict(reading.prediction.parameters),
-            predecessor=runs.predecessor(claim),
+            predecessor=self._predecessor(identity),
             measurements=reading.prediction.measurements,
         )
         runs.save_result(claim, result)
         return result
+
+    def _predecessor(self, identity: str) -> ObjectRef | None:
+        """Return the report that this one replaces.
+
+        A run that failed after its report was stored, or an earlier attempt at this one on
+        images that have changed since, left one behind of which no run tells.
+        """
+        node, runs = self._node, self._node.ledger.runs
+        for draft in runs.drafts(self._claim):
+            left = node.writers[0].reference(draft)
+            if draft.run_identity != identity and node.archive.holds(left):
+                return left
+        return runs.predecessor(self._claim)
 
     def _sources_now(
         self, before: StudyRef, loaded: Sequence[Loaded], evidence: Sequence[InstanceRef]
@@ -285,12 +271,6 @@ class Attempt:
             self._node.outbox.post(
                 self._node.ledger.deliveries, self._claim.run_id, name, ref, content
             )
-
-
-def _load(ref: InstanceRef, content: bytes) -> Loaded:
-    """Parse one file; the archive's listing does not tell the SOP class."""
-    one = load(ref, content)
-    return replace(one, ref=replace(ref, sop_class_uid=str(one.dataset.get("SOPClassUID", ""))))
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

@@ -4,14 +4,23 @@ import threading
 from collections.abc import Callable
 from functools import cache
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from dicom_node import log
-from dicom_node.domain import Trigger
-from dicom_node.errors import NodeError, StudyNotFound, UnforeseenError
+from dicom_node.domain import Claim, Stage, Trigger
+from dicom_node.errors import (
+    NodeError,
+    OutOfMemory,
+    StudyNotFound,
+    TookTooLong,
+    UnforeseenError,
+)
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
-from worker.app import SWEEP_TASK, RunRequest, app
+from worker.app import RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
 from worker.boundary import where
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
+from worker.limits import HARD_AFTER_S
 from worker.pipeline import Attempt, Pipeline
 
 _sweeping = threading.Lock()
@@ -55,7 +64,12 @@ def sweep() -> None:
         _sweeping.release()
 
 
-@app.task(name=RUN_TASK, Request=RunRequest)
+@app.task(
+    name=RUN_TASK,
+    Request=RunRequest,
+    soft_time_limit=RUN_TIME_LIMIT_S,
+    time_limit=RUN_TIME_LIMIT_S + HARD_AFTER_S,
+)
 def run(run_id: str) -> None:
     """Take one run to its end; an error that nobody foresaw ends it FAILED, in plain view."""
     worker = pipeline()
@@ -67,10 +81,28 @@ def run(run_id: str) -> None:
         attempt.run()
     except NodeError as exc:  # the ledger is away: the lease runs out, and the run is due again
         log.get().warning("run.interrupted", run_id=run_id, error=str(exc))
+    except SoftTimeLimitExceeded:
+        worker.give_up(claim, attempt.stage, TookTooLong(_too_long(claim, attempt.stage)))
+    except MemoryError:
+        worker.give_up(claim, attempt.stage, OutOfMemory(_too_large(claim, attempt.stage)))
     except Exception as exc:  # noqa: BLE001  # the outer boundary: no run may stay RUNNING
         reason = where(exc)
         log.get().error("run.unforeseen", run_id=run_id, stage=attempt.stage.value, error=reason)
         worker.give_up(claim, attempt.stage, UnforeseenError(f"the worker met {reason}"))
+
+
+def _too_long(claim: Claim, stage: Stage) -> str:
+    return (
+        f"study {claim.study_instance_uid} took longer than {RUN_TIME_LIMIT_S:.0f} s and was "
+        f"stopped at stage {stage}; read it without AI, or raise NODE_RUN_TIME_LIMIT_S"
+    )
+
+
+def _too_large(claim: Claim, stage: Stage) -> str:
+    return (
+        f"study {claim.study_instance_uid} needs more memory at stage {stage} than a worker may "
+        "have; read it without AI, or raise NODE_WORKER_MEMORY_BYTES"
+    )
 
 
 def _deliver(parts: Intake) -> None:

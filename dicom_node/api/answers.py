@@ -65,6 +65,7 @@ class BoardAnswer:
     """What the worklist page shows: the first of the ``matching`` studies, and counts.
 
     ``states`` counts what passes all filters but that of the state; ``total`` counts everything.
+    ``notice`` is what everybody should know, as that no image is taken now; mostly empty.
     """
 
     items: tuple[BoardItem, ...]
@@ -73,6 +74,7 @@ class BoardAnswer:
     states: Mapping[RunState, int]
     modalities: tuple[str, ...]
     generated_at: datetime
+    notice: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger import Counts
 
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
-LEAST_FREE_BYTES: Final = 1 << 30
 
 _HEALTH: TypeAdapter[HealthAnswer] = TypeAdapter(HealthAnswer)
 _MODELS: TypeAdapter[ModelsAnswer] = TypeAdapter(ModelsAnswer)
@@ -73,6 +72,7 @@ def metrics(node: Node) -> Response:
     registry = CollectorRegistry(auto_describe=False)
     models = node.ledger.studies.published_models()
     registry.register(LedgerCollector(node.ledger.queries.counts(), models))
+    registry.register(RoomCollector(node))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -125,6 +125,23 @@ class LedgerCollector(Collector):
                 fit[model.state].add_metric([model.kind.value], float(model.ready))
         yield info
         yield from fit.values()
+
+
+class RoomCollector(Collector):
+    """Whether images are taken, and the space that is left for them."""
+
+    def __init__(self, node: Services) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        taken = not self._node.room.refusal()
+        yield GaugeMetricFamily("dicom_node_intake_open", "1 where images are taken", int(taken))
+        try:
+            free = shutil.disk_usage(self._node.settings.root).free
+        except OSError:  # the health check says so; a scrape has no word for it
+            return
+        yield GaugeMetricFamily("dicom_node_disk_free_bytes", "Free on NODE_HOME's disk", free)
 
 
 def _gauge(name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
@@ -213,11 +230,11 @@ def _fault(what: str, model: ServedModel | None, now: datetime) -> str:
 
 
 def _disk(node: Services) -> str:
-    """Raise LedgerUnavailable where the disk of NODE_HOME is nearly full, or is not there."""
+    """Raise LedgerUnavailable where NODE_HOME is not there, or there is no room for images."""
     try:
         free = shutil.disk_usage(node.settings.root).free
     except OSError as exc:
         raise LedgerUnavailable(f"NODE_HOME cannot be looked at: {exc.strerror}") from exc
-    if free < LEAST_FREE_BYTES:
-        raise LedgerUnavailable(f"only {free / 1e9:.1f} GB free in NODE_HOME; remove old studies")
+    if refusal := node.room.refusal():
+        raise LedgerUnavailable(refusal)
     return f"{free / 1e9:.1f} GB free"

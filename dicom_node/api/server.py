@@ -17,8 +17,10 @@ from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.errors import SettingsError
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.dispatch import Dispatcher
+from dicom_node.intake.room import Room
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
 
 _GRACE_S = 5
 
@@ -59,6 +61,10 @@ def wire(site: Settings) -> Iterator[Services]:
             dispatcher.ping()
             return "answers"
 
+        layout = Layout.of(site)
+        room = Room.of(site, dispatcher, layout.orthanc_storage, layout.home)
+        room.watch()
+
         yield Services(
             ledger=ledger,
             admission=Admission(archive, ledger.studies, ledger.runs, dispatcher, rules),
@@ -66,6 +72,7 @@ def wire(site: Settings) -> Iterator[Services]:
             probes={"orthanc": orthanc, "redis": redis},
             settings=site,
             policy=rules,
+            room=room,
         )
 
 

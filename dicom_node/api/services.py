@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from fastapi import Depends, Header, Path, Request
 
+from dicom_node.intake.room import Room
 from dicom_node.ledger import Ledger
 from dicom_node.policy import Policy
 from dicom_node.ports import Admission, Catalogue
@@ -34,6 +35,7 @@ class Services:
     probes: Mapping[str, Probe]
     settings: Settings
     policy: Policy
+    room: Room
     clock: Callable[[], datetime] = utc_now
 
 

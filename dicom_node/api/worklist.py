@@ -97,6 +97,7 @@ def board(  # noqa: PLR0913, PLR0917 - each parameter is one of the query
         states=listing.states,
         modalities=listing.modalities,
         generated_at=now,
+        notice=node.room.refusal(),
     )
     return _answer(_BOARD.dump_json(answer), tag)
 
@@ -129,6 +130,7 @@ def _tag(node: Services, now: datetime) -> str:
         int(now.timestamp() // _TICK_S),
         node.policy.hash,
         node.settings.public,
+        bool(node.room.refusal()),
     )
     return f'W/"{sha256(repr(seen).encode()).hexdigest()[:20]}"'
 

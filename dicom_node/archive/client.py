@@ -6,7 +6,7 @@ import httpx
 from pyorthanc import Orthanc
 
 from dicom_node.errors import ArchiveAway, ArchiveUnavailable, StudyNotFound
-from dicom_node.settings import Settings
+from dicom_node.settings import RESULT_HEADER, Settings
 
 _TIMEOUT_S = 30.0
 
@@ -20,7 +20,8 @@ def connect(settings: Settings) -> Orthanc:
         password,
         return_raw_response=True,
         timeout=_TIMEOUT_S,
-        headers={"Accept-Encoding": "identity"},  # gzip made a CT six times slower to fetch
+        # gzip made a CT six times slower to fetch
+        headers={"Accept-Encoding": "identity", RESULT_HEADER: "1"},
         trust_env=False,
     )
 

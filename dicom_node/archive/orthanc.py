@@ -1,16 +1,20 @@
 """Orthanc as the archive, over its REST API (pyorthanc)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 from pyorthanc import Orthanc
 
 from dicom_node.archive import client
-from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, SeriesRef, StudyRef
+from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, Origin, SeriesRef, StudyRef
 from dicom_node.errors import StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
+
+_REMEMBERED = 1 << 16
+"""Checksums kept, each of some hundred bytes."""
 
 
 class OrthancArchive:
@@ -18,6 +22,7 @@ class OrthancArchive:
 
     def __init__(self, connection: Orthanc) -> None:
         self._client = connection
+        self._md5 = lru_cache(_REMEMBERED)(self._ask_md5)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -64,6 +69,21 @@ class OrthancArchive:
         """Return the instance's DICOM file; raises StudyNotFound, ArchiveUnavailable."""
         return client.ask(lambda: self._client.get_instances_id_file(ref.orthanc_id)).content
 
+    def checksum(self, ref: InstanceRef) -> str:
+        """Return Orthanc's MD5 of the instance's file, '' where it keeps none.
+
+        Orthanc computes it when it stores; each stored file is asked about once.
+        """
+        return self._md5(ref.orthanc_id, ref.revision)
+
+    def origin(self, ref: InstanceRef) -> Origin:
+        """Return who sent the instance and what its order says, as far as Orthanc knows."""
+        entry = ref.orthanc_id
+        ask = self._client
+        sender = self._text(lambda: ask.get_instances_id_metadata_name(entry, "RemoteAET"))
+        of_order = self._text(lambda: ask.get_instances_id_content_path(entry, "0040-1003"))
+        return Origin(sender, of_order)
+
     def store(self, dicom_file: bytes) -> None:
         """Store one file; raises StoreRejected, ArchiveUnavailable."""
         try:
@@ -83,6 +103,17 @@ class OrthancArchive:
         page = client.ask(lambda: self._client.get_changes(query)).json()
         changes = tuple(Change(c["Seq"], c["ChangeType"], c["ID"]) for c in page["Changes"])
         return Changes(changes, int(page["Last"]), bool(page["Done"]))
+
+    def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
+        ask = self._client.get_instances_id_attachments_name_md5
+        return self._text(lambda: ask(orthanc_id, "dicom"))
+
+    def _text(self, call: Callable[[], Any]) -> str:
+        """Return a text that Orthanc may have, '' where it has none."""
+        try:
+            return client.ask(call).text.strip("\0 \r\n")
+        except StudyNotFound:
+            return ""
 
     def _lookup(self, uid: str, level: str) -> list[str]:
         found = client.ask(lambda: self._client.post_tools_lookup(uid)).json()
@@ -148,6 +179,7 @@ def _instance(entry: Mapping[str, Any], series_instance_uid: str) -> InstanceRef
         series_instance_uid=series_instance_uid,
         orthanc_id=entry["ID"],
         revision=entry["FileUuid"],
+        size=int(entry["FileSize"]),
     )
 
 

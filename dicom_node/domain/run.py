@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from dicom_node.domain.result import ModelIdentity
 from dicom_node.domain.study import StudyKind
+from dicom_node.domain.urgency import Urgency
 
 
 class RunState(StrEnum):
@@ -55,6 +56,23 @@ class Trigger(StrEnum):
     RETRY = "retry"
     COMMAND = "command"
 
+    @property
+    def is_automatic(self) -> bool:
+        """Whether no person asked: the archive spoke of the study."""
+        return self in {Trigger.STABLE, Trigger.RECONCILE}
+
+
+class Resend(StrEnum):
+    """What becomes of a study that has been read, when its images are stored again.
+
+    NEVER: only a person has it read again. CHANGED: a new run where a byte differs. ALWAYS: a
+    new run each time.
+    """
+
+    NEVER = "NEVER"
+    CHANGED = "CHANGED"
+    ALWAYS = "ALWAYS"
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -68,8 +86,9 @@ class Failure:
 class RunRequest:
     """A wish that a study be read.
 
-    ``archive_digest`` hashes (SOP Instance UID, revision) of the eligible instances: cheap to
-    get, and equal only if nothing was stored since. ``model`` is None while no worker has
+    ``archive_digest`` hashes the eligible instances as the archive lists them, without reading
+    a pixel: equal only if no byte changed since; ``stored_digest`` only if nothing was stored
+    since, the same bytes included. ``model`` is None while no worker has
     published one. ``patient_id`` is kept to notice a changed identity, never logged.
     """
 
@@ -82,6 +101,9 @@ class RunRequest:
     trigger: Trigger
     actor: str
     force: bool = False
+    resend: Resend = Resend.CHANGED
+    urgency: Urgency = Urgency.ROUTINE
+    stored_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,7 @@ class RunTicket:
     """The run that answers a request; ``created`` is False where it stood already.
 
     A FAILED run that the request brought back to life counts as created: it must be handed over.
+    ``urgency`` is the one it was asked for with, at ``asked_at``.
     """
 
     run_id: str
@@ -96,6 +119,8 @@ class RunTicket:
     number: int
     state: RunState
     created: bool
+    urgency: Urgency
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

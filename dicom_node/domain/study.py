@@ -15,13 +15,17 @@ class StudyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InstanceRef:
-    """One stored instance; ``revision`` changes whenever the archive stores it anew."""
+    """One stored instance; ``revision`` changes whenever the archive stores it anew.
+
+    ``size`` is that of the stored file in bytes, 0 where unknown.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
     series_instance_uid: str
     orthanc_id: str = ""
     revision: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,17 @@ class StudyRef:
     study_description: str
     series: tuple[SeriesRef, ...] = ()
     other_patient_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an instance came from, each '' where unknown.
+
+    ``sender`` is the calling AE title, ``requested_priority`` the order's (0040,1003).
+    """
+
+    sender: str = ""
+    requested_priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """From a study that was seen to a run that was asked for."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
+    InstanceRef,
     Refusal,
     RefusalCode,
     RunRequest,
@@ -13,6 +16,9 @@ from dicom_node.domain import (
     Stage,
     StudyRef,
     Trigger,
+    Urgency,
+    most_urgent,
+    turn,
 )
 from dicom_node.errors import QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.completeness import ready_at
@@ -22,6 +28,8 @@ from dicom_node.ports import Archive, Queue, RunBook, StudyBook
 
 _SKEW = timedelta(seconds=5)
 """By how much the archive's clock may go before ours."""
+
+_ASKERS = 4
 
 
 class Admission:
@@ -106,22 +114,44 @@ class Admission:
         self, study: StudyRef, chosen: Eligible, trigger: Trigger, actor: str, *, force: bool
     ) -> RunTicket:
         served = self._studies.served_model(chosen.kind)
-        instances = [i for series in chosen.series for i in series.instances]
+        refs = [ref for series in chosen.series for ref in series.instances]
         return self._runs.request(
             RunRequest(
                 study_instance_uid=study.study_instance_uid,
                 kind=chosen.kind,
-                archive_digest=uids.unordered_digest(
-                    (i.sop_instance_uid, i.revision) for i in instances
-                ),
+                archive_digest=self._archive_digest(refs),
                 model=served.identity if served else None,
                 policy_hash=self._policy.hash,
                 patient_id=study.patient_id,
                 trigger=trigger,
                 actor=actor,
                 force=force,
+                resend=self._policy.resent.policy,
+                urgency=self._urgency(study, chosen, trigger),
+                stored_digest=uids.unordered_digest(
+                    (ref.sop_instance_uid, ref.revision) for ref in refs
+                ),
             )
         )
+
+    def _archive_digest(self, refs: Sequence[InstanceRef]) -> str:
+        """Return what tells whether a study is as it was: what its files hold."""
+        with ThreadPoolExecutor(_ASKERS) as pool:
+            sums = pool.map(self._archive.checksum, refs)
+            return uids.unordered_digest(
+                (ref.sop_instance_uid, checksum or ref.revision)
+                for ref, checksum in zip(refs, sums, strict=True)
+            )
+
+    def _urgency(self, study: StudyRef, chosen: Eligible, trigger: Trigger) -> Urgency:
+        """Return how soon to read: at once where a person waits, else as order and policy say."""
+        if not trigger.is_automatic:
+            return Urgency.HIGH if trigger is Trigger.RETRY else Urgency.STAT
+        origin = self._archive.origin(chosen.series[0].instances[0])
+        by_policy = self._policy.urgency.of(
+            origin.sender, chosen.series[0].modality, study.study_description
+        )
+        return most_urgent(Urgency.of_order(origin.requested_priority), by_policy)
 
     def _hand_over_later_if_need_be(self, ticket: RunTicket, trigger: Trigger) -> None:
         try:
@@ -130,12 +160,16 @@ class Admission:
             log.get().warning("queue.unavailable", run_id=ticket.run_id, error=str(exc))
 
     def _hand_over(self, ticket: RunTicket, trigger: Trigger) -> None:
+        now_turn = turn(
+            ticket.urgency, ticket.asked_at, datetime.now(UTC), self._policy.urgency.rise_s
+        )
         with checkpoints.around(checkpoints.Step.DISPATCH):
-            self._queue.enqueue(ticket.run_id, trigger)
-        self._runs.handed_over(ticket.run_id)
+            self._queue.enqueue(ticket.run_id, now_turn.urgency)
+        self._runs.handed_over(ticket.run_id, now_turn.rises_at)
         log.get().info(
             "run.queued",
             study_uid=ticket.study_instance_uid,
             run_id=ticket.run_id,
             trigger=trigger.value,
+            priority=now_turn.urgency.value,
         )

@@ -11,7 +11,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from dicom_node import checkpoints
-from dicom_node.domain import Trigger
+from dicom_node.domain import Trigger, Urgency
 from dicom_node.errors import QueueUnavailable
 
 INTAKE_QUEUE: Final = "intake"
@@ -23,9 +23,11 @@ TRANSPORT_OPTIONS: Final = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
     "queue_order_strategy": "priority",
-    "priority_steps": [0, 5],
+    "priority_steps": [0, 3, 5, 9],
 }
-"""Redis transport: a click in the viewer (0) goes before what arrived by itself (5)."""
+"""Redis transport: a list for each step, and a worker takes from the first that holds something."""
+
+_STEP: Final = {Urgency.STAT: 0, Urgency.HIGH: 3, Urgency.ROUTINE: 5, Urgency.LOW: 9}
 
 
 class Level(StrEnum):
@@ -62,10 +64,9 @@ class Dispatcher:
         with checkpoints.around(checkpoints.Step.NOTIFY):
             self._send(CONSIDER_TASK, INTAKE_QUEUE, [level.value, identifier, trigger.value])
 
-    def enqueue(self, run_id: str, trigger: Trigger) -> None:
-        """Hand a run's id to the workers; raises QueueUnavailable."""
-        priority = 0 if trigger in {Trigger.VIEWER, Trigger.COMMAND} else 5
-        self._send(RUN_TASK, RUN_QUEUE, [run_id], priority)
+    def enqueue(self, run_id: str, urgency: Urgency) -> None:
+        """Hand a run's id to the workers, more urgent ones first; raises QueueUnavailable."""
+        self._send(RUN_TASK, RUN_QUEUE, [run_id], _STEP[urgency])
 
     def ping(self) -> None:
         """Raise QueueUnavailable where the broker does not answer."""

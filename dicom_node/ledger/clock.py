@@ -11,6 +11,7 @@ from dicom_node.ledger.schema import DeliveryRow, RunRow, StudyRow
 _AHEAD: Final[tuple[InstrumentedAttribute[object], ...]] = (
     StudyRow.due_at,
     RunRow.retry_at,
+    RunRow.again_at,
     RunRow.lease_until,
     DeliveryRow.due_at,
 )

@@ -16,6 +16,7 @@ from dicom_node.domain import (
     Stage,
     StudyKind,
     Trigger,
+    Urgency,
 )
 
 
@@ -66,6 +67,7 @@ class Base(DeclarativeBase):
         RunState: _words(RunState),
         StudyKind: _words(StudyKind),
         Trigger: _words(Trigger),
+        Urgency: _words(Urgency),
         Stage: _words(Stage),
         Priority: _words(Priority),
         Presence: _words(Presence),

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import Finding, ObjectRef, TriageResult
+from dicom_node.domain import Claim, Finding, ObjectRef, RunState, TriageResult
 from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow
 from dicom_node.ledger.steps import clean
 
@@ -61,6 +61,36 @@ def report_before(session: Session, run: RunRow) -> ObjectRef | None:
     )
     row = session.scalar(query.limit(1))
     return None if row is None else object_ref(row)
+
+
+def is_spent(session: Session, claim: Claim, identity: str) -> bool:
+    """Tell whether a SUPERSEDED run older than this one left objects under ``identity``."""
+    query = (
+        select(ObjectRow.run_id)
+        .join(RunRow, RunRow.run_id == ObjectRow.run_id)
+        .where(
+            RunRow.study_instance_uid == claim.study_instance_uid,
+            RunRow.number < claim.number,
+            RunRow.identity == identity,
+            RunRow.state == RunState.SUPERSEDED,
+        )
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def drafts(session: Session, claim: Claim) -> tuple[TriageResult, ...]:
+    """Return what runs up to this one kept without ending REPORTED, newest first."""
+    query = (
+        select(ResultRow.body)
+        .join(RunRow, RunRow.run_id == ResultRow.run_id)
+        .where(
+            RunRow.study_instance_uid == claim.study_instance_uid,
+            RunRow.number <= claim.number,
+            RunRow.run_id.not_in(select(ObjectRow.run_id)),
+        )
+        .order_by(RunRow.number.desc())
+    )
+    return tuple(from_text(body) for body in session.scalars(query))
 
 
 def object_ref(row: ObjectRow) -> ObjectRef:

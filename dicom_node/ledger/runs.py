@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from dicom_node.domain import (
@@ -40,7 +40,8 @@ from dicom_node.ledger.steps import (
 
 HAND_OVER_AGAIN = timedelta(minutes=2)
 """A run that the broker has had this long without a claim is handed over once more: the broker
-may have lost it, and a second message is harmless."""
+may have lost it, and a second message is harmless. The pauses double, lest a long queue fills up
+with second messages."""
 
 
 class RunBook:
@@ -97,10 +98,11 @@ class RunBook:
     def identify(
         self, claim: Claim, identity: str, input_digest: str, model: ModelIdentity
     ) -> bool:
-        """Give the run its identity; False where a finished run of the study has it already.
+        """Give the run its identity; False where a finished run of the study read the same.
 
-        In that case this run ends SUPERSEDED as a duplicate, and the older one is current
-        again. A forced run is never a duplicate.
+        The same: equal identity, or equal images, model and policy, as of a forced run. Then
+        this run ends SUPERSEDED as a duplicate, and the older one is current again. A forced
+        run is never a duplicate.
         """
         now = self._database.now()
         with self._database.write() as session:
@@ -119,6 +121,16 @@ class RunBook:
                 run.identity = identity
             settle(session, study)
             return run.state is RunState.RUNNING
+
+    def is_spent(self, claim: Claim, identity: str) -> bool:
+        """Tell whether an older run of the study reported under this identity and is over."""
+        with self._database.read() as session:
+            return results.is_spent(session, claim, identity)
+
+    def drafts(self, claim: Claim) -> Sequence[TriageResult]:
+        """Return results of the study that no REPORTED run stands for, newest first."""
+        with self._database.read() as session:
+            return results.drafts(session, claim)
 
     def predecessor(self, claim: Claim) -> ObjectRef | None:
         """Return the newest report of the study's older runs."""
@@ -173,7 +185,7 @@ class RunBook:
                 return
             act = Act(self._database.now(), run.worker or "worker", reason_of(failure))
             move(session, run, RunState.QUEUED, act)
-            run.retry_at, run.handed_over_at = retry_at, None
+            run.retry_at, run.handed_over_at, run.again_at = retry_at, None, None
             run.attempts -= 0 if counted else 1
             put_ending(run, failure)
             settle(session, study)
@@ -181,9 +193,9 @@ class RunBook:
     def due(self, now: datetime) -> Sequence[RunTicket]:
         """Return runs that the broker should be given, oldest first.
 
-        QUEUED ones whose retry time has come, or that were never handed over, or that nobody
-        claimed for `HAND_OVER_AGAIN`, unless another run of the study is RUNNING; and RUNNING
-        ones whose lease ran out.
+        QUEUED ones whose retry time has come, or that were never handed over, or that are to be
+        handed over again, unless another run of the study is RUNNING; and RUNNING ones whose
+        lease ran out.
         """
         other = aliased(RunRow)
         blocked = exists().where(
@@ -197,7 +209,7 @@ class RunBook:
         lost = and_(RunRow.state == RunState.RUNNING, RunRow.lease_until <= now)
         idle = or_(
             RunRow.handed_over_at.is_(None),
-            RunRow.handed_over_at <= now - HAND_OVER_AGAIN,
+            RunRow.again_at <= now,
             and_(RunRow.state == RunState.RUNNING, RunRow.handed_over_at <= RunRow.lease_until),
         )
         query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
@@ -210,12 +222,17 @@ class RunBook:
         with self._database.write() as session:
             return handover.recall(session, held, self._database.now())
 
-    def handed_over(self, run_id: str) -> None:
-        """Write down that the broker has the run; raises RunNotFound."""
+    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
+        """Write down that the broker has the run; it is due again when its turn rises.
+
+        Also after `HAND_OVER_AGAIN`, then after pauses that double. Raises RunNotFound.
+        """
         now = self._database.now()
         with self._database.write() as session:
             _, run = lock_run(session, run_id)
             run.handed_over_at = now
+            again_at = now + max(HAND_OVER_AGAIN, now - run.created_at)
+            run.again_at = again_at if rises_at is None else min(again_at, rises_at)
             if run.attempts == 0:
                 mark(session, run, Stage.DISPATCH, now)
 
@@ -241,7 +258,9 @@ def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
     if run.state is not RunState.QUEUED or (run.retry_at is not None and run.retry_at > now):
         return False
     if newest(session, run.study_instance_uid, RunState.RUNNING):
-        run.handed_over_at = None  # so that `due` names it when the other one has ended
+        run.handed_over_at = run.again_at = (
+            None  # so that `due` names it when the other one has ended
+        )
         return False
     return True
 
@@ -250,10 +269,20 @@ def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
     query = select(RunRow).where(
         RunRow.study_instance_uid == run.study_instance_uid,
         RunRow.run_id != run.run_id,
-        RunRow.identity == identity,
+        or_(RunRow.identity == identity, _reads_the_same(run)),
         RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
     )
     return session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+
+
+def _reads_the_same(run: RunRow) -> ColumnElement[bool]:
+    return and_(
+        RunRow.input_digest == run.input_digest,
+        RunRow.policy_hash == run.policy_hash,
+        RunRow.model_name == run.model_name,
+        RunRow.model_version == run.model_version,
+        RunRow.model_sha256 == run.model_sha256,
+    )
 
 
 def _claim(run: RunRow) -> Claim:

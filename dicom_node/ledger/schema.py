@@ -1,7 +1,6 @@
-"""The tables of the ledger.
+"""The tables of the ledger: text without length, since what a modality sends is kept as sent.
 
-Text columns have no length: what a modality sends is kept as sent. Patient attributes stand in
-``studies`` (and the patient's id in ``runs``, to notice a changed identity), nowhere else.
+Patient attributes are in ``studies`` (and the id in ``runs``, to notice a changed one) alone.
 """
 
 from datetime import datetime
@@ -20,6 +19,7 @@ from dicom_node.domain import (
     Stage,
     StudyKind,
     Trigger,
+    Urgency,
 )
 from dicom_node.ledger.columns import Base
 
@@ -88,6 +88,7 @@ class RunRow(Base):
     actor: Mapped[str]
     forced: Mapped[bool] = mapped_column(Boolean)
     archive_digest: Mapped[str]
+    stored_digest: Mapped[str] = mapped_column(server_default="")
     policy_hash: Mapped[str]
     patient_id: Mapped[str]
     model_name: Mapped[str | None]
@@ -100,7 +101,9 @@ class RunRow(Base):
     fence: Mapped[int]
     worker: Mapped[str | None]
     created_at: Mapped[datetime]
+    urgency: Mapped[Urgency] = mapped_column(server_default=Urgency.ROUTINE)
     handed_over_at: Mapped[datetime | None]
+    again_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -142,7 +142,15 @@ def reason_of(ending: Refusal | Failure) -> str:
 
 def ticket(run: RunRow, *, created: bool) -> RunTicket:
     """Return the ticket of a run."""
-    return RunTicket(run.run_id, run.study_instance_uid, run.number, run.state, created)
+    return RunTicket(
+        run_id=run.run_id,
+        study_instance_uid=run.study_instance_uid,
+        number=run.number,
+        state=run.state,
+        created=created,
+        urgency=run.urgency,
+        asked_at=run.created_at,
+    )
 
 
 def _note(

@@ -6,7 +6,15 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import ModelIdentity, RunRequest, RunState, RunTicket, Trigger
+from dicom_node.domain import (
+    ModelIdentity,
+    Resend,
+    RunRequest,
+    RunState,
+    RunTicket,
+    Trigger,
+    Urgency,
+)
 from dicom_node.ledger.audit import note
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
@@ -24,17 +32,30 @@ from dicom_node.ledger.steps import (
 def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     """Return the standing run, a revived one, or a new one; see `ports.RunBook.request`."""
     study = lock_study(session, request.study_instance_uid)
+    read_before = request.trigger.is_automatic and _has_ended(session, study)
     if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
+        _raise(queued, request)
         _wish(queued, request)
-        queued.forced = queued.forced or request.force
         return ticket(queued, created=False)
     same = None if request.force else _same(session, request)
+    if read_before:
+        same = _after_resending(session, same, request)
     if same is None:
-        return ticket(_make(session, study, request, now), created=True)
+        forced = request.force or (read_before and request.resend is Resend.ALWAYS)
+        return ticket(_make(session, study, request, now, forced=forced), created=True)
     if _may_be_revived(session, same, request):
         _revive(session, study, same, request, now)
         return ticket(same, created=True)
     return ticket(same, created=False)
+
+
+def _after_resending(session: Session, same: RunRow | None, request: RunRequest) -> RunRow | None:
+    """Return the run that answers where the archive speaks of a study that has been read."""
+    if request.resend is Resend.NEVER:
+        return same or newest(session, request.study_instance_uid)
+    if request.resend is Resend.ALWAYS and same and same.stored_digest != request.stored_digest:
+        return None
+    return same
 
 
 def number_after(session: Session, study_instance_uid: str) -> int:
@@ -44,10 +65,11 @@ def number_after(session: Session, study_instance_uid: str) -> int:
 
 
 def _same(session: Session, request: RunRequest) -> RunRow | None:
-    """Return the newest run on the same images, model and policy.
+    """Return the newest run on the same images, model and policy, where it is the study's word.
 
     A superseded run stands for nothing any more, unless it was a duplicate: then the run that
-    it repeated answers. A run or a request that does not know its model fits any.
+    it repeated answers. Nor does one that another has followed, as a failure beside a standing
+    report. A run or a request that does not know its model fits any.
     """
     query = select(RunRow).where(
         RunRow.study_instance_uid == request.study_instance_uid,
@@ -58,7 +80,15 @@ def _same(session: Session, request: RunRequest) -> RunRow | None:
     run = session.scalar(query.order_by(RunRow.number.desc()).limit(1))
     if run is not None and run.duplicate_of is not None:
         run = session.get_one(RunRow, run.duplicate_of)
-    return None if run is None or run.state is RunState.SUPERSEDED else run
+    return run if run is newest(session, request.study_instance_uid) else None
+
+
+def _has_ended(session: Session, study: StudyRow) -> bool:
+    """Tell whether a run of the study has come to an end, superseded since or not."""
+    query = select(RunRow.run_id).where(
+        RunRow.study_instance_uid == study.study_instance_uid, RunRow.finished_at.is_not(None)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _fits(model: ModelIdentity | None) -> ColumnElement[bool]:
@@ -73,8 +103,11 @@ def _fits(model: ModelIdentity | None) -> ColumnElement[bool]:
 
 
 def _may_be_revived(session: Session, run: RunRow, request: RunRequest) -> bool:
+    """Tell whether a failed run is tried again: a person asks, or its images were sent again."""
+    stored_anew = run.stored_digest != request.stored_digest
+    again = request.trigger.is_automatic and stored_anew and request.resend is not Resend.NEVER
     return (
-        request.trigger is Trigger.RETRY
+        (request.trigger is Trigger.RETRY or again)
         and run.state is RunState.FAILED
         and newest(session, run.study_instance_uid) is run
     )
@@ -83,16 +116,19 @@ def _may_be_revived(session: Session, run: RunRow, request: RunRequest) -> bool:
 def _revive(
     session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
 ) -> None:
-    move(session, run, RunState.QUEUED, Act(now, request.actor, "retried by hand"))
+    move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
     run.attempts = 0
-    run.retry_at = run.handed_over_at = None
+    run.retry_at = run.handed_over_at = run.again_at = None
+    run.urgency = request.urgency
     put_ending(run, None)
     _wish(run, request)
     note(session, Act(now, request.actor), "run.retry", run)
     settle(session, study)
 
 
-def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime) -> RunRow:
+def _make(
+    session: Session, study: StudyRow, request: RunRequest, now: datetime, *, forced: bool
+) -> RunRow:
     run = RunRow(
         run_id=uuid.uuid4().hex,
         study_instance_uid=study.study_instance_uid,
@@ -100,9 +136,10 @@ def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime)
         state=RunState.RECEIVED,
         trigger=request.trigger,
         actor=clean(request.actor),
-        forced=request.force,
+        forced=forced,
         attempts=0,
         fence=0,
+        urgency=request.urgency,
         created_at=now,
     )
     _wish(run, request)
@@ -115,10 +152,17 @@ def _make(session: Session, study: StudyRow, request: RunRequest, now: datetime)
     return run
 
 
+def _raise(run: RunRow, request: RunRequest) -> None:
+    """Let a QUEUED run be as forced and as urgent as the more pressing of its requests."""
+    run.forced = run.forced or request.force
+    if request.urgency.rank < run.urgency.rank:
+        run.urgency, run.handed_over_at, run.again_at = request.urgency, None, None
+
+
 def _wish(run: RunRow, request: RunRequest) -> None:
     """Let the run stand for this request."""
     run.kind = request.kind
-    run.archive_digest = request.archive_digest
+    run.archive_digest, run.stored_digest = request.archive_digest, request.stored_digest
     run.policy_hash = request.policy_hash
     run.patient_id = clean(request.patient_id)
     run.model = request.model
@@ -140,6 +184,7 @@ def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
         patient_id=last.patient_id,
         attempts=0,
         fence=0,
+        urgency=Urgency.ROUTINE,
         created_at=now,
     )
     session.add(run)

@@ -12,10 +12,11 @@ from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 from dicom_node.domain import RefusalCode
 from dicom_node.errors import PixelError
 from dicom_node.pixels import codestream, header
+from dicom_node.pixels.load import TOO_MUCH_MEMORY
 from dicom_node.policy import Limits
 
 _DECODER_ERRORS = (
-    *header.CONVERSION_ERRORS, RuntimeError, OSError, EOFError, MemoryError, struct.error,
+    *header.CONVERSION_ERRORS, RuntimeError, OSError, EOFError, struct.error,
 )  # fmt: skip
 """What pydicom's decoders let through when a frame is damaged."""
 
@@ -32,6 +33,8 @@ _PIXEL_MODULE = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
 )  # fmt: skip
+
+_RLE_HEADER = 64
 
 _TINT = 24
 """Channels of a grey image may differ by this much of 255: YBR rounding and JPEG noise."""
@@ -120,6 +123,8 @@ def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
             plugin = _PLUGINS.get(uid, "")
             pixels, _ = get_decoder(uid).as_array(source, index=0, decoding_plugin=plugin)
             return pixels
+    except MemoryError as exc:
+        raise PixelError(RefusalCode.IMAGE_TOO_LARGE, TOO_MUCH_MEMORY) from exc
     except _DECODER_ERRORS as exc:
         raise PixelError(
             RefusalCode.UNDECODABLE, f"The pixel data cannot be decoded as {uid.name}."
@@ -129,6 +134,8 @@ def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
 def _checked_stream(ds: Dataset, uid: UID) -> Dataset:
     """Return a source for the decoder, its one frame checked against the header and repaired."""
     encoded = next(generate_frames(header.binary(ds, "PixelData"), number_of_frames=1))
+    if uid == RLELossless:
+        _check_run_lengths(ds, encoded)
     declared = codestream.size(encoded)
     if declared and declared != codestream.Size(ds.Rows, ds.Columns):
         raise PixelError(
@@ -143,6 +150,19 @@ def _checked_stream(ds: Dataset, uid: UID) -> Dataset:
     source.update({ds[keyword].tag: ds[keyword] for keyword in _PIXEL_MODULE if keyword in ds})
     source.PixelData = encapsulate([repaired])
     return source
+
+
+def _check_run_lengths(ds: Dataset, encoded: bytes) -> None:
+    """Refuse a frame that no encoder writes: run lengths double an image at the very most.
+
+    A byte of them can stand for 64, and the decoder follows to the end (PS3.5 G.3).
+    """
+    bare = ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8
+    if len(encoded) > 2 * bare + _RLE_HEADER:
+        raise PixelError(
+            RefusalCode.INCONSISTENT_HEADER,
+            f"The compressed image holds {len(encoded)} bytes where {bare} would be bare.",
+        )
 
 
 def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> NDArray[np.int32]:

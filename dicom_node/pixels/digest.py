@@ -4,6 +4,7 @@ import hashlib
 
 from pydicom.dataset import Dataset
 
+from dicom_node.errors import PixelError
 from dicom_node.pixels import header
 
 _MEANING = (
@@ -17,6 +18,35 @@ _MEANING = (
 
 _TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+_WHOSE = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
+    "AccessionNumber", "StudyID", "StudyDate", "StudyTime", "StudyDescription",
+    "ReferringPhysicianName",
+)  # fmt: skip
+"""The attributes of patient and study that a report repeats and people go by."""
+
+
+def image_digest(dataset: Dataset) -> str:
+    """Hash what an image shows and whose it is to a SHA-256 hex digest.
+
+    Text counts as it reads, not as it is encoded: the same name in another character set is the
+    same. Raises PixelError as `pixel_digest` does.
+    """
+    sha = hashlib.sha256()
+    _add(sha, pixel_digest(dataset).encode())
+    for keyword in _WHOSE:
+        _add(sha, _written(dataset, keyword))
+    return sha.hexdigest()
+
+
+def _written(dataset: Dataset, keyword: str) -> bytes:
+    """Return a value's text, or its bytes where they are no text: no reason not to read on."""
+    try:
+        return header.text(dataset, keyword).encode("utf-8", "surrogatepass")
+    except PixelError:
+        return repr(dataset.get_item(keyword).value).encode()
 
 
 def pixel_digest(dataset: Dataset) -> str:

@@ -11,13 +11,15 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.domain import InstanceRef, RefusalCode
 from dicom_node.errors import PixelError
-from dicom_node.pixels import header
+from dicom_node.pixels import header, inflation
 
 _UNREADABLE = (
-    *header.CONVERSION_ERRORS, OSError, EOFError, MemoryError, AssertionError, struct.error,
+    *header.CONVERSION_ERRORS, OSError, EOFError, AssertionError, struct.error,
     zlib.error,
 )  # fmt: skip
 """What dcmread raised on damaged and hostile files (found by mutation, see the tests)."""
+
+TOO_MUCH_MEMORY = "Reading the image takes more memory than this node gives to one study."
 
 for _term in ("ISO_IR 203", "ISO 2022 IR 203"):
     charset.python_encoding.setdefault(_term, "iso8859_15")
@@ -40,11 +42,13 @@ def load(ref: InstanceRef, dicom_file: bytes) -> Loaded:
 def parse(dicom_file: bytes) -> Dataset:
     """Read a DICOM file from memory.
 
-    Raises PixelError with UNDECODABLE. A file without preamble or meta information is refused
-    too: guessing its encoding would read some other file wrongly (PS3.10 7.1).
+    Raises PixelError: UNDECODABLE, or IMAGE_TOO_LARGE where memory does not suffice. A file
+    without preamble or meta information is refused too: guessing its encoding would read some
+    other file wrongly (PS3.10 7.1).
     """
     # Foreign files hold odd UIDs, dates and names: no reason not to look at their pixels.
     config.settings.reading_validation_mode = config.IGNORE
+    inflation.check(dicom_file)
     try:
         with header.tolerant():
             dataset = dcmread(BytesIO(dicom_file))
@@ -54,6 +58,8 @@ def parse(dicom_file: bytes) -> Dataset:
         raise PixelError(
             RefusalCode.UNDECODABLE, "The file nests sequences too deeply to be read."
         ) from exc
+    except MemoryError as exc:
+        raise PixelError(RefusalCode.IMAGE_TOO_LARGE, TOO_MUCH_MEMORY) from exc
     except _UNREADABLE as exc:
         raise PixelError(
             RefusalCode.UNDECODABLE, "The file is damaged: its data set cannot be read."

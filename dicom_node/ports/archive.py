@@ -9,6 +9,7 @@ from dicom_node.domain import (
     InstanceRef,
     MatchingKey,
     ObjectRef,
+    Origin,
     StudyEntry,
     StudyRef,
 )
@@ -23,6 +24,15 @@ class Archive(Protocol):
 
     def instance(self, ref: InstanceRef) -> bytes:
         """Return the instance's DICOM file; raise StudyNotFound where it is gone."""
+        ...
+
+    def checksum(self, ref: InstanceRef) -> str:
+        """Return a digest of the instance's file as the archive knows it, '' where it does not;
+        raise StudyNotFound where it is gone."""
+        ...
+
+    def origin(self, ref: InstanceRef) -> Origin:
+        """Return who sent the instance and what its order says, as far as is known."""
         ...
 
     def store(self, dicom_file: bytes) -> None:

@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from dicom_node.domain import RunTicket, Trigger
+from dicom_node.domain import RunTicket, Trigger, Urgency
 
 
 class Queue(Protocol):
     """The broker, as admission sees it (`dicom_node.intake.dispatch`)."""
 
-    def enqueue(self, run_id: str, trigger: Trigger) -> None:
-        """Hand a run's id to the workers; raises QueueUnavailable."""
+    def enqueue(self, run_id: str, urgency: Urgency) -> None:
+        """Hand a run's id to the workers, more urgent ones first; raises QueueUnavailable."""
         ...
 
     def held(self) -> int:

@@ -62,6 +62,14 @@ class RunBook(Protocol):
         """Return the report that this run will supersede."""
         ...
 
+    def is_spent(self, claim: Claim, identity: str) -> bool:
+        """Tell whether an older run of the study reported under this identity and is over."""
+        ...
+
+    def drafts(self, claim: Claim) -> Sequence[TriageResult]:
+        """Return results of the study that no REPORTED run stands for, newest first."""
+        ...
+
     def save_result(self, claim: Claim, result: TriageResult) -> None:
         """Persist the result before anything is encoded."""
         ...
@@ -97,8 +105,8 @@ class RunBook(Protocol):
         those runs again. Return how many they are."""
         ...
 
-    def handed_over(self, run_id: str) -> None:
-        """Write down that the broker has the run."""
+    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
+        """Write down that the broker has the run; it is due again at ``rises_at`` at the latest."""
         ...
 
 

@@ -22,7 +22,7 @@ from dicom_node.supervision.programs import CHECKOUT, ORTHANC_FILE, PLUGIN_FILE,
 
 _OLDEST_PYTHON = (3, 11)
 _PLUGINS = Path("/usr/share/orthanc/plugins")
-_LEAST_FREE_BYTES = 1 << 30
+_GIB = 1 << 30
 _TOOL_TIMEOUT_S = 20
 
 
@@ -151,9 +151,16 @@ def _home(settings: Settings) -> Iterator[Check]:
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     writable = os.access(nearest, os.W_OK | os.X_OK)
     yield _result("NODE_HOME", writable, str(home), f"make {nearest} writable, or set NODE_HOME")
-    free = shutil.disk_usage(nearest).free
-    found = f"{free / (1 << 30):.1f} GiB free"
-    yield _result("disk", free > _LEAST_FREE_BYTES, found, "free some space for images")
+    for folder in (nearest, Layout.of(settings).orthanc_storage):
+        if folder.exists():
+            yield _space(folder, settings.disk_reserve_bytes)
+
+
+def _space(folder: Path, reserve: int) -> Check:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _GIB:.1f} GiB free at {folder}, {reserve / _GIB:.1f} kept for reports"
+    advice = "images are refused: remove old studies in Orthanc, or lower NODE_DISK_RESERVE_BYTES"
+    return _result("disk", free >= reserve, found, advice)
 
 
 def _ports(settings: Settings) -> Iterator[Check]:

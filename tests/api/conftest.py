@@ -11,6 +11,7 @@ from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.domain import ModelIdentity, ServedModel, StudyKind
 from dicom_node.intake.reconcile import SWEPT
+from dicom_node.intake.room import Room
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.settings import Settings
 from tests.asgi import AsgiClient
@@ -67,6 +68,7 @@ def services(
         probes={"orthanc": lambda: "version 1.10.1", "redis": lambda: "answers"},
         settings=Settings(home=tmp_path, viewer=tmp_path / "viewer"),
         policy=policy.load(),
+        room=Room((tmp_path,), 0, lambda: 0, 1),
         clock=clock,
     )
 

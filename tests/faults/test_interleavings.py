@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import select
 
 from dicom_node import policy
-from dicom_node.domain import Change, Claim, Failure, RunState, Stage, Trigger
+from dicom_node.domain import Change, Claim, Failure, RunState, Stage, Trigger, Urgency
 from dicom_node.errors import LeaseLost, QueueUnavailable
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.reconcile import Reconcile
@@ -39,10 +39,10 @@ class CrashingQueue(ListedQueue):
 
     crash = ""
 
-    def enqueue(self, run_id: str, trigger: Trigger) -> None:
+    def enqueue(self, run_id: str, urgency: Urgency) -> None:
         if self.crash == "before":
             raise CrashError
-        super().enqueue(run_id, trigger)
+        super().enqueue(run_id, urgency)
         if self.crash == "after":
             raise CrashError
 

@@ -1,18 +1,19 @@
 """Admission and reconcile on a real ledger: nothing lost, nothing twice."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dicom_node import policy
-from dicom_node.domain import RunState, StudyRef, Trigger
+from dicom_node.domain import Failure, Origin, RunState, Stage, StudyRef, Trigger, Urgency
 from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.reconcile import CURSOR, Reconcile
 from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.policy import UrgencyRule, UrgencyRules
 from tests.listings import ListedArchive, ListedQueue, series, study
 
 POLICY = policy.load()
@@ -123,7 +124,7 @@ def test_admit_incomplete_study_is_queued_because_a_person_asked(desk: Desk) -> 
         subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader"
     )
     assert ticket.created
-    assert desk.queue.given == [(ticket.run_id, Trigger.VIEWER)]
+    assert desk.queue.given == [(ticket.run_id, Urgency.STAT)]
 
 
 def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
@@ -172,3 +173,47 @@ def test_reconcile_deleted_study_in_the_log_is_passed_over(desk: Desk) -> None:
 def test_reconcile_empty_archive_ends(desk: Desk) -> None:
     desk.reconcile.run()
     assert desk.ledger.studies.cursor(CURSOR) == 0
+
+
+@pytest.mark.parametrize(
+    ("origin", "urgency"),
+    [
+        (Origin(), Urgency.ROUTINE),
+        (Origin(requested_priority="STAT"), Urgency.STAT),
+        (Origin(sender="SCREENING"), Urgency.LOW),
+        (Origin(sender="SCREENING", requested_priority="HIGH"), Urgency.HIGH),
+    ],
+)
+def test_study_waits_as_urgent_as_order_and_sender_say(
+    tmp_path: Path, origin: Origin, urgency: Urgency
+) -> None:
+    rule = UrgencyRule(sender="SCREENING", urgency=Urgency.LOW)
+    rules = POLICY.model_copy(update={"urgency": UrgencyRules(rules=(rule,))})
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
+    archive, queue = ListedArchive(came_from=origin), ListedQueue()
+    subject = film()
+    archive.put(subject)
+    admission = Admission(archive, ledger.studies, ledger.runs, queue, rules)
+    admission.consider(subject.study_instance_uid, Trigger.STABLE)
+    assert [given for _, given in queue.given] == [urgency]
+    ledger.close()
+
+
+def test_failed_study_that_is_stored_again_is_tried_again(desk: Desk) -> None:
+    subject = film()
+    desk.archive.put(subject)
+    desk.consider(subject)
+    claim = desk.ledger.runs.claim(desk.queue.given[0][0], "worker", 60)
+    assert claim is not None
+    desk.ledger.runs.failed(claim, Failure(Stage.FETCH, "gone"), None)
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.FAILED
+    desk.archive.put(stored_anew(subject))
+    desk.consider(subject)
+    assert desk.state(subject) is RunState.QUEUED
+
+
+def stored_anew(subject: StudyRef) -> StudyRef:
+    (listed,) = subject.series
+    instances = tuple(replace(one, revision=f"again {one.revision}") for one in listed.instances)
+    return replace(subject, series=(replace(listed, instances=instances),))

@@ -201,3 +201,25 @@ def test_clock_set_back_brings_lease_retry_and_study_nearer(ledger: Ledger, cloc
     clock.forward(61)
     assert due(ledger, clock) == [claim.run_id]
     assert ledger.studies.due(clock()) == (STUDY,)
+
+
+def test_run_is_due_again_when_its_turn_rises(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CR")
+    run_id = ledger.runs.request(wish()).run_id
+    ledger.runs.handed_over(run_id, clock() + timedelta(seconds=30))
+    clock.forward(29)
+    assert not ledger.runs.due(clock())
+    clock.forward(1)
+    assert [ticket.run_id for ticket in ledger.runs.due(clock())] == [run_id]
+
+
+def test_second_messages_grow_rarer(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CR")
+    run_id = ledger.runs.request(wish()).run_id
+    messages = 0
+    for _ in range(24 * 60):
+        if ledger.runs.due(clock()):
+            ledger.runs.handed_over(run_id)
+            messages += 1
+        clock.forward(60)
+    assert messages <= 12

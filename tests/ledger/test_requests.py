@@ -1,10 +1,11 @@
 """Which run answers a wish."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from dicom_node.domain import Failure, Refusal, RefusalCode, RunState, Stage, Trigger
+from dicom_node.domain import Failure, Refusal, RefusalCode, RunState, Stage, Trigger, Urgency
 from dicom_node.errors import LedgerError, RunNotFound
 from dicom_node.ledger import Ledger
 from tests.ledgers import (
@@ -197,3 +198,21 @@ def test_unknown_run_is_not_found(ledger: Ledger) -> None:
         ledger.queries.run("nothing")
     with pytest.raises(RunNotFound):
         ledger.runs.handed_over("nothing")
+
+
+def test_more_urgent_wish_moves_a_queued_run_up(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CR")
+    run_id = ledger.runs.request(wish()).run_id
+    ledger.runs.handed_over(run_id)
+    ledger.runs.request(replace(wish(), urgency=Urgency.LOW))
+    assert not ledger.runs.due(clock())
+    ledger.runs.request(replace(wish(), urgency=Urgency.STAT))
+    (due,) = ledger.runs.due(clock())
+    assert (due.run_id, due.urgency) == (run_id, Urgency.STAT)
+
+
+def test_person_who_asks_beside_a_failure_of_intake_gets_a_run(ledger: Ledger) -> None:
+    report(ledger)
+    ledger.studies.fail(STUDY, Failure(Stage.FETCH, "gone"))
+    ticket = ledger.runs.request(wish(trigger=Trigger.VIEWER))
+    assert (ticket.number, ticket.state, ticket.created) == (3, RunState.QUEUED, True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes import LiveNode
+from tests.small import small_node
 
 _DESTINATION = """
 [[destinations]]
@@ -25,6 +26,13 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     live = LiveNode.at(home)
     (home / "node.toml").write_text(_DESTINATION.format(port=live.destination_port))
     with live.running():
+        yield live
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """Start one node with little of everything, for the whole session."""
+    with small_node(tmp_path_factory.mktemp("small")) as live:
         yield live
 
 

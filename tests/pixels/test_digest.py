@@ -10,7 +10,9 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom_node.errors import PixelError
-from dicom_node.pixels.digest import pixel_digest
+from dicom_node.pixels.digest import image_digest, pixel_digest
+from dicom_node.pixels.load import parse
+from dicom_node.pixels.wrap import encode
 from tests.images import axial, film, gradient
 
 _names = st.text(st.characters(categories=["L"]), min_size=1, max_size=20)
@@ -75,3 +77,22 @@ def test_digest_a_sequence_where_a_value_belongs_is_refused(keyword: str) -> Non
     image[keyword] = DataElement(Tag(keyword), "SQ", DicomSequence([item]))
     with pytest.raises(PixelError):
         pixel_digest(image)
+
+
+@pytest.mark.parametrize("keyword", ["PatientName", "PatientBirthDate", "PatientSex", "PatientID"])
+def test_image_of_somebody_else_has_another_digest(keyword: str) -> None:
+    values = {"PatientBirthDate": "19701231", "PatientSex": "O"}
+    changes: dict[str, Any] = {keyword: values.get(keyword, "OTHER")}
+    changed = film(**changes)
+    assert image_digest(changed) != image_digest(film())
+    assert pixel_digest(changed) == pixel_digest(film())
+
+
+def test_name_in_another_character_set_is_the_same_name() -> None:
+    files = [
+        encode(film(SpecificCharacterSet=charset, PatientName="Ångström^Zoë"))
+        for charset in ("ISO_IR 100", "ISO_IR 192")
+    ]
+    latin, utf8 = map(parse, files)
+    assert latin["PatientName"].value.original_string != utf8["PatientName"].value.original_string
+    assert image_digest(latin) == image_digest(utf8)

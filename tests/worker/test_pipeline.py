@@ -1,20 +1,13 @@
 """The way of a run with a real ledger and real files; the model says what the test wants."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from dicom_node import policy
-from dicom_node.domain import (
-    Claim,
-    RunState,
-    Stage,
-    StudyDetail,
-    Trigger,
-)
+from dicom_node.domain import RefusalCode, RunState, Stage
 from dicom_node.errors import (
     ArchiveAway,
     ArchiveUnavailable,
@@ -22,72 +15,15 @@ from dicom_node.errors import (
     NodeError,
     StudyRefused,
 )
-from dicom_node.intake.admission import Admission
-from dicom_node.ledger import Ledger, open_ledger
-from dicom_node.report.registry import writers
 from tests.archives import FileArchive
-from tests.builders import Film
-from tests.ledgers import Clock
-from tests.listings import ListedQueue
-from tests.runtimes import ScriptedRuntime
-from worker.outbox import Outbox
-from worker.pipeline import Attempt, Pipeline
-
-FILM = Film(name="pipeline", rows=256, columns=224)
-POLICY = policy.load()
-
-
-@dataclass
-class Bench:
-    archive: FileArchive
-    ledger: Ledger
-    runtime: ScriptedRuntime
-    pipeline: Pipeline
-    admission: Admission
-    clock: Clock
-
-    @property
-    def study(self) -> str:
-        return str(FILM.build().StudyInstanceUID)
-
-    def admit(self, *, force: bool = False) -> str:
-        return self.admission.admit(
-            self.study, trigger=Trigger.COMMAND, actor="test", force=force
-        ).run_id
-
-    def claim(self, run_id: str) -> Claim:
-        claim = self.pipeline.claim(run_id)
-        assert claim is not None
-        return claim
-
-    def run(self, *, force: bool = False) -> StudyDetail:
-        Attempt(self.pipeline, self.claim(self.admit(force=force))).run()
-        return self.detail()
-
-    def detail(self) -> StudyDetail:
-        detail = self.ledger.queries.detail(self.study)
-        assert detail is not None
-        return detail
+from tests.pipelines import FILM, POLICY, Bench, opened
+from worker.pipeline import Attempt
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    clock = Clock()
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", clock=clock)
-    archive, runtime = FileArchive(), ScriptedRuntime()
-    pipeline = Pipeline(
-        archive=archive,
-        ledger=ledger,
-        runtime=runtime,
-        writers=tuple(writers("TEST").values()),
-        policy=POLICY,
-        outbox=Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),)),
-        worker="worker-1",
-    )
-    admission = Admission(archive, ledger.studies, ledger.runs, ListedQueue(), POLICY)
-    archive.take(FILM.build())
-    yield Bench(archive, ledger, runtime, pipeline, admission, clock)
-    ledger.close()
+    with opened(tmp_path) as one:
+        yield one
 
 
 def test_run_reports_stores_and_plans_the_delivery(bench: Bench) -> None:
@@ -165,10 +101,13 @@ def test_run_name_corrected_while_it_is_read_is_the_reports_name(bench: Bench) -
     assert str(report.PatientName) == "Corrected^Name"
 
 
-def test_run_same_pixels_stored_anew_is_a_duplicate(bench: Bench) -> None:
+def test_run_same_pixels_encoded_anew_is_a_duplicate(bench: Bench) -> None:
     first = bench.run()
-    bench.archive.take(FILM.build())
+    image = FILM.build()
+    image.InstanceCreationTime = "120000"  # other bytes; nothing that a report rests on
+    bench.archive.take(image)
     again = bench.run()
+    assert len(again.runs) == 2
     assert again.item.report == first.item.report
     assert again.item.state is RunState.REPORTED
     assert len(bench.archive.reports) == 1
@@ -264,3 +203,14 @@ def test_archive_that_is_away_for_many_attempts_costs_the_study_none(bench: Benc
     Attempt(bench.pipeline, bench.claim(run_id)).run()
     assert bench.detail().item.state is RunState.REPORTED
     assert bench.detail().runs[0].attempts == 1
+
+
+def test_run_of_too_many_bytes_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    limits = POLICY.limits.model_copy(update={"study_max_bytes": 1000})
+    with opened(tmp_path, POLICY.model_copy(update={"limits": limits})) as bench:
+        bench.archive.listed_size = 1001
+        bench.archive.take(FILM.build())
+        bench.archive.files.clear()
+        detail = bench.run()
+    assert detail.item.refusal is not None
+    assert detail.item.refusal.code is RefusalCode.IMAGE_TOO_LARGE

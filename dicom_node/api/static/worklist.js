@@ -32,6 +32,8 @@ const poll = new Poll({
     filters.show(board);
     byId("count").textContent = counted(board);
     byId("empty").hidden = board.items.length > 0;
+    byId("notice").hidden = !board.notice;
+    byId("notice").textContent = board.notice;
     if (drawn) tell(news);
     drawn = true;
     fine();
@@ -93,11 +95,7 @@ function judge(item, given) {
 async function readAgain(item) {
   const path = `/ai/studies/${encodeURIComponent(item.study_instance_uid)}/runs`;
   try {
-    let { status, body } = await ask(path, { body: { force: item.state !== "FAILED" } });
-    if (status === 200 && body.item.state === "FAILED") {
-      // It failed beside an earlier report that stands for the same images: only force helps.
-      ({ status } = await ask(path, { body: { force: true } }));
-    }
+    const { status } = await ask(path, { body: { force: item.state !== "FAILED" } });
     say(status === 202 ? "Asked for a new reading." : "It stands as it is; there is nothing to read anew.");
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;

@@ -1,0 +1,85 @@
+"""A node with little of everything: a small disk, a short queue, few attempts, little patience."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from dicom_node import policy
+from dicom_node.supervision.home import Layout
+from tests.conftest import missing_tool
+from tests.nodes import LiveNode
+
+MIB = 1 << 20
+DISK_MIB, RESERVE_MIB = 384, 64
+QUEUE_LIMIT = 40
+TIME_LIMIT_S = 20
+MEMORY_MIB = 3072
+ATTEMPTS = 2
+_POLICY = {
+    "attempts = 3": f"attempts = {ATTEMPTS}",
+    "first_delay_s = 2": "first_delay_s = 0.2",
+    "seconds = 30": "seconds = 4",
+    "rise_s = 600": "rise_s = 8",
+}
+_RULES = """
+[[urgency.rules]]
+sender = "ER_*"
+urgency = "STAT"
+[[urgency.rules]]
+sender = "WARD"
+urgency = "HIGH"
+[[urgency.rules]]
+sender = "SCREENING"
+urgency = "LOW"
+"""
+_NODE = f"""
+policy = "{{home}}/policy.toml"
+disk_reserve_bytes = {RESERVE_MIB * MIB}
+queue_limit = {QUEUE_LIMIT}
+run_time_limit_s = {TIME_LIMIT_S}
+worker_memory_bytes = {MEMORY_MIB * MIB}
+"""
+
+
+@contextmanager
+def small_node(home: Path) -> Iterator[LiveNode]:
+    """Start a node whose images lie on a small tmpfs; it takes a superuser to mount one."""
+    rules = policy.DEFAULT_FILE.read_text()
+    for old, new in _POLICY.items():
+        assert old in rules
+        rules = rules.replace(old, new)
+    (home / "policy.toml").write_text(rules + _RULES)
+    (home / "node.toml").write_text(_NODE.format(home=home))
+    node = LiveNode.at(home)
+    storage = images(node)
+    storage.mkdir(parents=True)
+    if os.geteuid() != 0:
+        missing_tool("a small disk can be mounted by root alone")
+    size = f"size={DISK_MIB}m,mode=0700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", storage], check=True, timeout=30)
+    try:
+        with node.running():
+            yield node
+    finally:
+        subprocess.run(["umount", "--lazy", storage], check=True, timeout=30)
+
+
+def images(node: LiveNode) -> Path:
+    """Return the folder in which a node's Orthanc keeps its images."""
+    return Layout.of(node.settings()).orthanc_storage
+
+
+def readers(node: LiveNode) -> list[psutil.Process]:
+    """Return the processes that read studies: the children of the worker."""
+    worker = psutil.Process(node.parts()["worker"])
+    return [child for child in worker.children() if child.is_running()]
+
+
+def peak_mib(process: int) -> int:
+    """Return the most memory that a process has ever held."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024

@@ -1,0 +1,134 @@
+"""What one study may take: hostile files in a confined process, with the memory that they took."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dicom_node.errors import PixelError
+from dicom_node.pixels import inflation
+from dicom_node.pixels.wrap import encode
+from dicom_node.settings import Settings
+from tests import bombs
+from tests.images import film
+from worker import limits
+
+_MIB = 1 << 20
+_LIMIT = 768 * _MIB
+_READER = """
+import json, resource, sys
+from dicom_node import policy
+from dicom_node.errors import StudyRefused
+from dicom_node.pixels import decode, digest
+from dicom_node.pixels.load import parse
+from dicom_node.settings import Settings
+from worker import limits
+
+limits.confine(Settings(worker_memory_bytes=int(sys.argv[2])))
+content = open(sys.argv[1], "rb").read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    dataset = parse(content)
+    digest.image_digest(dataset)
+    decode.frame(dataset, policy.load().limits)
+    told = "read"
+except StudyRefused as exc:
+    told = exc.code
+except MemoryError:
+    told = "MEMORY"
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"told": told, "taken_mib": (after - before) / 1024}))
+"""
+
+
+def read(file: Path, limit: int = _LIMIT) -> dict[str, Any]:
+    """Read a file in a process of its own, with no more memory than ``limit``."""
+    done = subprocess.run(
+        [sys.executable, "-c", _READER, str(file), str(limit)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_deflate_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.dcm"
+    file.write_bytes(bombs.deflated(768 * _MIB))
+    assert file.stat().st_size < 2 * _MIB
+    told = read(file)
+    assert told["told"] == "IMAGE_TOO_LARGE"
+    assert told["taken_mib"] < 64
+
+
+def test_deflated_film_is_read(tmp_path: Path) -> None:
+    plain = film()
+    plain.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    file = tmp_path / "film.dcm"
+    file.write_bytes(encode(plain))
+    assert read(file)["told"] == "read"
+
+
+def test_deflated_file_is_measured_in_small_pieces() -> None:
+    content = bombs.deflated(8 * _MIB)
+    inflation.check(content, 9 * _MIB)
+    with pytest.raises(PixelError, match="more than 7 MiB"):
+        inflation.check(content, 7 * _MIB)
+
+
+def test_header_of_65535_by_65535_is_refused_unread(tmp_path: Path) -> None:
+    file = tmp_path / "huge.dcm"
+    file.write_bytes(bombs.huge())
+    told = read(file)
+    assert told["told"] == "IMAGE_TOO_LARGE"
+    assert told["taken_mib"] < 32
+
+
+def test_runs_that_swell_beyond_any_image_are_refused(tmp_path: Path) -> None:
+    """32 MiB of run lengths would become a GiB under a header of 64 x 64."""
+    file = tmp_path / "runs.dcm"
+    file.write_bytes(bombs.runs(32 * _MIB))
+    told = read(file)
+    assert told["told"] == "INCONSISTENT_HEADER"
+    assert told["taken_mib"] < 256
+
+
+def test_codestream_larger_than_its_header_is_refused_undecoded(tmp_path: Path) -> None:
+    file = tmp_path / "j2k.dcm"
+    file.write_bytes(bombs.codestream(60_000))
+    told = read(file)
+    assert told["told"] == "INCONSISTENT_HEADER"
+    assert told["taken_mib"] < 32
+
+
+def test_sequences_nested_without_end_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "deep.dcm"
+    file.write_bytes(bombs.nested(200_000))
+    told = read(file)
+    assert told["told"] == "UNDECODABLE"
+    assert told["taken_mib"] < 256
+
+
+def test_image_that_does_not_fit_into_the_process_is_refused_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    """Honest, within the policy, and more than this process may have."""
+    pixels = np.zeros((9_900, 9_900), np.uint16)
+    file = tmp_path / "large.dcm"
+    file.write_bytes(encode(film(pixels)))
+    assert read(file, 512 * _MIB)["told"] in {"IMAGE_TOO_LARGE", "MEMORY"}
+    assert read(file, 4096 * _MIB)["told"] == "read"
+
+
+def test_memory_is_limited_by_default_and_as_told() -> None:
+    assert limits.memory_bytes(Settings(worker_memory_bytes=5)) == 5
+    assert limits.memory_bytes(Settings(worker_memory_bytes=0)) == 0
+    assert limits.memory_bytes(Settings(device="cpu")) > _LIMIT
