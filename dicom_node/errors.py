@@ -25,6 +25,7 @@
     │   ├── LedgerUnavailable    * the database does not answer
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
+    ├── AccessError              a user, a password or a session is not as it must be
     ├── WorkerLost               every worker that tried this run died of it
     └── UnforeseenError          a fault of the node itself, caught at an outer boundary
 
@@ -150,6 +151,10 @@ class RunNotFound(LedgerError):
 
 class LeaseLost(LedgerError):
     """Another worker has taken this run over; the present one must stop."""
+
+
+class AccessError(NodeError):
+    """A user, a password or a session is not as it must be; the message says what to do."""
 
 
 class WorkerLost(NodeError):

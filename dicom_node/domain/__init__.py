@@ -1,6 +1,7 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
+from dicom_node.domain.person import ANONYMOUS, Identity, Role, UserAccount
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -57,6 +58,7 @@ from dicom_node.domain.worklist import (
 )
 
 __all__ = [
+    "ANONYMOUS",
     "Assessment",
     "AuditEntry",
     "AuditFault",
@@ -72,6 +74,7 @@ __all__ = [
     "FindingItem",
     "Geometry",
     "Heatmap",
+    "Identity",
     "InstanceRef",
     "MatchingKey",
     "Measurement",
@@ -86,6 +89,7 @@ __all__ = [
     "Refusal",
     "RefusalCode",
     "Region",
+    "Role",
     "RunRequest",
     "RunState",
     "RunSummary",
@@ -104,6 +108,7 @@ __all__ = [
     "StudyRef",
     "TriageResult",
     "Trigger",
+    "UserAccount",
     "WorklistHead",
     "WorklistItem",
     "statement",
