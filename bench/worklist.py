@@ -68,6 +68,7 @@ def node_at(home: Path, clock: Callable[[], datetime]) -> Services:
         probes={},
         settings=settings,
         policy=policy.load(),
+        token="",
         clock=clock,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orthanc
 from dicom_node import foreign, log, settings
+from dicom_node.access.guard import Guard
 from dicom_node.api.proxy import Answer, Proxy
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
@@ -36,6 +37,11 @@ def on_change(change: int, _level: int, resource: str) -> None:
         log.get().warning("plugin.dispatch_failed", orthanc_id=resource, error=type(exc).__name__)
 
 
+def admit(uri: str, **request: Any) -> bool:  # noqa: ANN401
+    """Let a request in or answer it with 403: every one, Orthanc's own paths included."""
+    return _GUARD.admits(uri, request["method"], request["ip"], request["headers"])
+
+
 def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # noqa: ANN401
     """Pass a request on to the API process, and its answer back."""
     answer = _PROXY.ask(
@@ -44,6 +50,7 @@ def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # 
         request.get("get", {}),
         request.get("headers", {}),
         request.get("body", b""),
+        address=_GUARD.address(),
     )
     for name, value in answer.headers.items():
         output.SetHttpHeader(name.title(), value)
@@ -67,7 +74,9 @@ log.configure(_SETTINGS.log_level)
 foreign.contain()
 opening.enter(_SETTINGS)  # what it raises ends Orthanc before it listens
 _DISPATCHER = Dispatcher.connect(_SETTINGS.redis)
-_PROXY = Proxy.connect(_SETTINGS.api)
+_GUARD = Guard.connect(_SETTINGS)
+_PROXY = Proxy.connect(_SETTINGS)
+orthanc.RegisterIncomingHttpRequestFilter(admit)
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterRestCallback("/(ai|ohif)(/.*)?", forward)
 # Orthanc puts the script's folder first on the path.

@@ -45,6 +45,9 @@ def main() -> None:
 def wire(site: Settings) -> Iterator[Services]:
     """Build the ports of the API from the settings, and close them at the end."""
     rules = policy.load(site.policy)
+    token = site.internal_token
+    if token is None:
+        raise SettingsError(f"{site.token_file} is missing: dicom-node up makes it")
     with (
         closing(OrthancArchive.connect(site)) as archive,
         closing(OrthancCatalogue.connect(site)) as catalogue,
@@ -66,6 +69,7 @@ def wire(site: Settings) -> Iterator[Services]:
             probes={"orthanc": orthanc, "redis": redis},
             settings=site,
             policy=rules,
+            token=token,
         )
 
 

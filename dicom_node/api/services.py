@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import unquote
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Path, Request
 
+from dicom_node.api.door import Visitor
+from dicom_node.domain import ANONYMOUS
 from dicom_node.ledger import Ledger
 from dicom_node.policy import Policy
 from dicom_node.ports import Admission, Catalogue
@@ -15,8 +16,6 @@ from dicom_node.settings import Settings
 
 Probe = Callable[[], str]
 """Returns one sentence where a part is well; raises NodeError where it is not."""
-
-_LONGEST_USER = 64
 
 
 def utc_now() -> datetime:
@@ -26,7 +25,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The ports behind the API; ``probes`` are asked by ``/ai/health`` in their order."""
+    """The ports behind the API; ``probes`` are asked by ``/ai/health`` in their order.
+
+    ``token`` is what the plugin proves itself with.
+    """
 
     ledger: Ledger
     admission: Admission
@@ -34,6 +36,7 @@ class Services:
     probes: Mapping[str, Probe]
     settings: Settings
     policy: Policy
+    token: str
     clock: Callable[[], datetime] = utc_now
 
 
@@ -42,14 +45,20 @@ def _services(request: Request) -> Services:
     return services
 
 
-def _user(x_node_user: Annotated[str, Header(include_in_schema=False)] = "") -> str:
-    """Return the acting user, whom the plugin has from Orthanc's authentication."""
-    name = "".join(c for c in unquote(x_node_user) if c.isprintable()).strip()
-    return name[:_LONGEST_USER] or "anonymous"
+def _visitor(request: Request) -> Visitor:
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def _user(request: Request) -> str:
+    """Return the acting user, whom the doorkeeper has recognised."""
+    identity = _visitor(request).identity
+    return identity.name if identity else ANONYMOUS
 
 
 Node = Annotated[Services, Depends(_services)]
 User = Annotated[str, Depends(_user)]
+Who = Annotated[Visitor, Depends(_visitor)]
 StudyUid = Annotated[
     str,
     Path(

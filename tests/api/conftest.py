@@ -67,6 +67,7 @@ def services(
         probes={"orthanc": lambda: "version 1.10.1", "redis": lambda: "answers"},
         settings=Settings(home=tmp_path, viewer=tmp_path / "viewer"),
         policy=policy.load(),
+        token="the plugin's token",
         clock=clock,
     )
 
