@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 
 from dicom_node.domain import Role
-from tests.certificates import Pair, self_signed
+from tests.certificates import Authority
 from tests.nodes import FINAL, LiveNode, NotYetError, eventually, free_port
 
 _TOML = """
 allow_remote = true
+dicom_plain = true
 https_port = {port}
 https_certificate_file = "{certificate}"
 https_key_file = "{key}"
@@ -43,7 +44,7 @@ class GuardedNode:
 
     node: LiveNode
     port: int
-    tls: Pair
+    ca: Path
     issuer: str
 
     @property
@@ -53,7 +54,7 @@ class GuardedNode:
 
     def client(self, **options: Any) -> httpx.Client:
         """Return a client that nobody has logged in."""
-        context = ssl.create_default_context(cafile=str(self.tls.certificate))
+        context = ssl.create_default_context(cafile=str(self.ca))
         return httpx.Client(
             base_url=self.origin, verify=context, timeout=30, trust_env=False, **options
         )
@@ -94,7 +95,8 @@ def guarded_node(folder: Path) -> Iterator[GuardedNode]:
     """Start a provider and a node that other machines may reach, and end both."""
     home = folder / "node"
     home.mkdir()
-    pair = self_signed(folder, "node.example")
+    authority = Authority(folder / "ca")
+    pair = authority.issue("127.0.0.1", "node.example")
     secret = folder / "client-secret"
     secret.write_text("a secret of the site\n")
     with _provider() as issuer:
@@ -115,7 +117,7 @@ def guarded_node(folder: Path) -> Iterator[GuardedNode]:
             live.run("users", "add", role.value, *options)
         live.up()
         try:
-            yield GuardedNode(live, port, pair, issuer)
+            yield GuardedNode(live, port, authority.file, issuer)
         finally:
             live.down()
 

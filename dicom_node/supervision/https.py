@@ -22,6 +22,7 @@ _OURS = ("X-Node-Token", "X-Node-Machine", "X-Node-User", "X-Node-Address", "X-N
 
 def configuration(settings: Settings, layout: Layout) -> str:
     """Return ``haproxy.cfg``: TLS 1.2 and later, HTTP/2, nothing logged but failures."""
+    file = _quoted(str(layout.https_certificate))
     lines = [
         "global",
         "  log stdout format raw local0 warning",
@@ -37,8 +38,7 @@ def configuration(settings: Settings, layout: Layout) -> str:
         "  timeout client 60s",
         "  timeout server 600s",
         "frontend https",
-        f"  bind {settings.listen_address}:{settings.https_port} ssl crt {_quoted(str(layout.https_certificate))}"
-        " alpn h2,http/1.1",
+        f"  bind {settings.listen_address}:{settings.https_port} ssl crt {file} alpn h2,http/1.1",
         # The token is for this machine's processes: from outside it opens nothing.
         *(f"  http-request del-header {name}" for name in _OURS),
         "  http-request set-header X-Forwarded-For %[src]",

@@ -284,7 +284,8 @@ def test_user_of_the_site_who_may_not(guarded: GuardedNode, person: str, word: s
 def test_up_for_other_machines_without_a_user_says_what_to_do(
     tmp_path: Path, node: LiveNode
 ) -> None:
-    remote = {**node.environment, "NODE_ALLOW_REMOTE": "true", "NODE_BEHIND_TLS_PROXY": "true"}
+    wanted = ("NODE_ALLOW_REMOTE", "NODE_BEHIND_TLS_PROXY", "NODE_DICOM_PLAIN")
+    remote = {**node.environment, **dict.fromkeys(wanted, "true")}
     fresh = LiveNode(tmp_path / "home", free_port(), free_port(), free_port(), remote)
     told = fresh.run("up", "--detach", check=False)
     assert told.returncode == 1
