@@ -70,6 +70,7 @@ def node_at(home: Path, clock: Callable[[], datetime]) -> Services:
         settings=settings,
         policy=policy.load(),
         room=Room((), 0, lambda: 0, 1),
+        token="",
         clock=clock,
     )
 

@@ -25,6 +25,7 @@
     │   ├── LedgerUnavailable    * the database does not answer
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
+    ├── AccessError              a user, a password or a session is not as it must be
     ├── WorkerLost               every worker that tried this run died of it
     ├── TookTooLong              a reading ran into its time limit
     ├── OutOfMemory              a reading needs more memory than a worker may have
@@ -152,6 +153,10 @@ class RunNotFound(LedgerError):
 
 class LeaseLost(LedgerError):
     """Another worker has taken this run over; the present one must stop."""
+
+
+class AccessError(NodeError):
+    """A user, a password or a session is not as it must be; the message says what to do."""
 
 
 class WorkerLost(NodeError):

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dicom_node.domain import Role
 from dicom_node.errors import SettingsError
 
 RESULT_HEADER = "x-dicom-node-result"
@@ -81,6 +82,23 @@ class ModelSettings(BaseModel):
     like: str
 
 
+class OidcSettings(BaseModel):
+    """A provider of OpenID Connect whose users may log in.
+
+    ``roles`` maps values of the claim ``role_claim`` (of the ID token) to roles of the node; who
+    has none of them is turned away.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])")
+    client_id: str = Field(min_length=1)
+    client_secret_file: Path
+    role_claim: str = "roles"
+    roles: dict[str, Role]
+    ca_file: Path | None = None
+
+
 class Settings(BaseSettings):
     """Everything a site sets; the defaults run a node on one machine."""
 
@@ -111,6 +129,14 @@ class Settings(BaseSettings):
     audit_syslog_ca_file: OptionalFile = None
     audit_syslog_certificate_file: OptionalFile = None
     audit_syslog_key_file: OptionalFile = None
+    behind_tls_proxy: bool = False
+    https_port: int = Field(default=8443, ge=1, le=65535)
+    https_certificate_file: Path | None = None
+    https_key_file: Path | None = None
+    internal_token_file: Path | None = None
+    session_idle_min: int = Field(default=60, ge=1)
+    session_longest_h: int = Field(default=12, ge=1)
+    oidc: OidcSettings | None = None
 
     orthanc_user: str = ""
     orthanc_password_file: Path | None = None
@@ -202,7 +228,36 @@ class Settings(BaseSettings):
     @property
     def public(self) -> str:
         """The origin that people open, without a trailing slash."""
-        return (self.public_url or f"http://{self.own_address}:{self.http_port}").rstrip("/")
+        own = f"http://{self.own_address}:{self.http_port}"
+        if self.https_certificate_file is not None:
+            own = f"https://{self.own_address}:{self.https_port}"
+        return (self.public_url or own).rstrip("/")
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether people's requests come through a proxy that ends TLS: the node's, the site's."""
+        return self.behind_tls_proxy or self.https_certificate_file is not None
+
+    @property
+    def token_file(self) -> Path:
+        """The file of the token by which the node's own processes know one another."""
+        return self.internal_token_file or self.root / "secrets" / "internal-token"
+
+    @property
+    def internal_token(self) -> str | None:
+        """That token, or None where no ``up`` has made one yet."""
+        try:
+            return self.token_file.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise SettingsError(f"{self.token_file} cannot be read: {exc.strerror}") from exc
+
+    @property
+    def orthanc_headers(self) -> dict[str, str]:
+        """What the node's own processes send to Orthanc, so that the plugin lets them in."""
+        token = self.internal_token
+        return {} if token is None else {"X-Node-Token": token}
 
     @property
     def orthanc_credentials(self) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orthanc
 from dicom_node import foreign, log, settings
+from dicom_node.access.guard import Guard
 from dicom_node.api.proxy import Answer, Proxy
 from dicom_node.domain import Trigger
 from dicom_node.intake.dispatch import Dispatcher, Level
@@ -45,9 +46,11 @@ def take(instance: "orthanc.DicomInstance") -> int:
 
 
 def admit(uri: str, **request: Any) -> bool:  # noqa: ANN401
-    """Let an HTTP request in, or answer it with 403: an upload for which there is no room."""
-    post = request["method"] == orthanc.HttpMethod.POST
-    return not post or _ROOM.admits(uri, request["headers"])
+    """Let a request in or answer it with 403: every one, Orthanc's own paths included."""
+    method, headers = request["method"], request["headers"]
+    if not _GUARD.admits(uri, method, request["ip"], headers):
+        return False
+    return method != orthanc.HttpMethod.POST or _ROOM.admits(uri, headers)
 
 
 def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # noqa: ANN401
@@ -58,6 +61,7 @@ def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # 
         request.get("get", {}),
         request.get("headers", {}),
         request.get("body", b""),
+        address=_GUARD.address(),
     )
     for name, value in answer.headers.items():
         output.SetHttpHeader(name.title(), value)
@@ -81,10 +85,11 @@ log.configure(_SETTINGS.log_level)
 foreign.contain()
 opening.enter(_SETTINGS)  # what it raises ends Orthanc before it listens
 _DISPATCHER = Dispatcher.connect(_SETTINGS.redis)
-_PROXY = Proxy.connect(_SETTINGS.api)
 _STORAGE = Path(json.loads(orthanc.GetConfiguration())["StorageDirectory"])
 _ROOM = Room.of(_SETTINGS, _DISPATCHER, _STORAGE)
 _ROOM.watch()
+_GUARD = Guard.connect(_SETTINGS)
+_PROXY = Proxy.connect(_SETTINGS)
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterIncomingCStoreInstanceFilter(take)
 orthanc.RegisterIncomingHttpRequestFilter(admit)

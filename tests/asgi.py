@@ -8,10 +8,11 @@ from fastapi import FastAPI
 
 
 class AsgiClient:
-    """Sends each request through the whole application, errors included."""
+    """Sends each request through the whole application as the plugin does, errors included."""
 
     def __init__(self, app: FastAPI) -> None:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._plugins = {"X-Node-Token": app.state.services.token}
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._request(method, path, **options))
@@ -23,5 +24,7 @@ class AsgiClient:
         return self.request("POST", path, **options)
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        async with httpx.AsyncClient(transport=self._transport, base_url="http://node") as client:
+        async with httpx.AsyncClient(
+            transport=self._transport, base_url="http://node", headers=self._plugins
+        ) as client:
             return await client.request(method, path, **options)

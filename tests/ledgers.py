@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import TypeVar
 
+from argon2 import PasswordHasher
+
 from dicom_node import codes
 from dicom_node.domain import (
     Box,
@@ -18,6 +20,7 @@ from dicom_node.domain import (
     Presence,
     Priority,
     Region,
+    Role,
     RunRequest,
     ShadowReading,
     ShadowState,
@@ -55,6 +58,15 @@ class Clock:
     def forward(self, seconds: float) -> None:
         """Move on."""
         self.time += timedelta(seconds=seconds)
+
+
+def add_user(ledger: Ledger, name: str, role: Role) -> tuple[str, str]:
+    """Add a user; return his name and password, as HTTP clients take them."""
+    password = f"{name} knows this word"
+    # As weak as argon2 gets: the tests check who gets in, not how long an attacker takes.
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    ledger.users.add(name, role, hasher.hash(password))
+    return name, password
 
 
 def viewer_url(study_instance_uid: str) -> str:

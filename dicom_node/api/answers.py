@@ -11,6 +11,7 @@ from dicom_node.domain import (
     Delivery,
     ModelState,
     ObjectRef,
+    Role,
     RunState,
     RunSummary,
     StudyKind,
@@ -39,6 +40,15 @@ class Judgement(BaseModel):
         default=None, description="label of the finding that the verdict is about; null: all"
     )
     comment: str = Field(default="", max_length=4000)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAnswer:
+    """Who is logged in; ``open`` where the node asks nobody who he is."""
+
+    user: str
+    role: Role
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)

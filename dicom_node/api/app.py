@@ -5,7 +5,22 @@ from importlib import metadata
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from dicom_node.api import history, looks, monitor, pages, problems, qido, studies, worklist
+from dicom_node.access.oidc import Provider
+from dicom_node.access.origin import Origins
+from dicom_node.api import (
+    history,
+    looks,
+    monitor,
+    pages,
+    problems,
+    qido,
+    signin,
+    sso,
+    studies,
+    worklist,
+)
+from dicom_node.api.door import Door
+from dicom_node.api.doorkeeper import Doorkeeper
 from dicom_node.api.services import Services
 from dicom_node.api.viewer import ViewerFiles
 
@@ -23,8 +38,17 @@ def create(services: Services) -> FastAPI:
         responses=problems.document(problems.INVALID),
     )
     app.state.services = services
+    app.state.door = Door(services.ledger, services.settings)
+    site = services.settings
+    app.state.provider = None if site.oidc is None else Provider(site.oidc, site.public)
+    app.add_middleware(
+        Doorkeeper,
+        door=app.state.door,
+        token=services.token,
+        origins=Origins.of(services.settings.public),
+    )
     problems.install(app)
-    for module in (studies, history, pages, monitor):
+    for module in (signin, sso, studies, history, pages, monitor):
         app.include_router(module.router)
     for module in (worklist, qido):
         app.include_router(module.router, dependencies=[Depends(looks.at_list)])

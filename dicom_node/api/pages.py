@@ -1,6 +1,7 @@
 """Pages for people: the worklist, its history, the description of the API."""
 
 import html
+from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dicom_node.api.services import Node
+from dicom_node.api.services import Node, Who
 from dicom_node.worklist.order import places_text, rule_text
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -31,30 +32,36 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/ai")
 @router.get("/ai/")
-def worklist(node: Node) -> HTMLResponse:
+def worklist(node: Node, who: Who) -> HTMLResponse:
     """Show the triage worklist."""
-    return _page("worklist", rule=rule_text(node.policy), places=places_text())
+    named = "" if who.identity is None else f"{who.identity.name}, {who.identity.role}"
+    return page(
+        "worklist",
+        rule=rule_text(node.policy),
+        places=places_text(),
+        who="open to this machine, no login" if who.is_open else named,
+        session="hidden" if who.is_open else "",
+    )
 
 
 @router.get("/ai/trends")
 def trends() -> HTMLResponse:
     """Show the history as charts."""
-    return _page("trends")
+    return page("trends")
 
 
 @router.get("/ai/docs")
 def docs() -> HTMLResponse:
     """Show the description of the API; needs nothing from other hosts."""
-    return _page("docs")
+    return page("docs")
 
 
-def _page(name: str, **words: str) -> HTMLResponse:
+def page(name: str, status: HTTPStatus = HTTPStatus.OK, **words: str) -> HTMLResponse:
     """Fill a template; the policy stands in the page too, since a proxy may drop the header."""
     template = Template((STATIC / f"{name}.html").read_text())
     safe = {key: html.escape(text) for key, text in words.items()}
     headers = {
-        "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'self'",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'none'",
         "Cache-Control": "no-cache",
     }
-    return HTMLResponse(template.substitute(safe, policy=CONTENT_POLICY), headers=headers)
+    return HTMLResponse(template.substitute(safe, policy=CONTENT_POLICY), status, headers)

@@ -61,10 +61,17 @@ def document(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 def problem(status: HTTPStatus, detail: str, members: Mapping[str, object]) -> JSONResponse:
     """Return the response for one error."""
     body = Problem(title=status.phrase, status=status, detail=detail).model_dump()
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse(body | dict(members), status, headers, MEDIA_TYPE)
+
+
+def of_error(exc: NodeError) -> JSONResponse:
+    """Return the response for an error of the node."""
+    kinds = (kind for kind in type(exc).__mro__ if kind in _STATUS)
+    status = _STATUS[kind] if (kind := next(kinds, None)) else HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(status, str(exc), {})
 
 
 def install(app: FastAPI) -> None:
@@ -76,9 +83,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(NodeError)
     def _node(_: Request, exc: NodeError) -> JSONResponse:
-        kinds = (kind for kind in type(exc).__mro__ if kind in _STATUS)
-        status = _STATUS[kind] if (kind := next(kinds, None)) else HTTPStatus.INTERNAL_SERVER_ERROR
-        return problem(status, str(exc), {})
+        return of_error(exc)
 
     @app.exception_handler(HTTPException)
     def _http(_: Request, exc: HTTPException) -> JSONResponse:

@@ -3,8 +3,6 @@
 Runs inside Orthanc, whose embedded Python has httpx but none of the API's own packages.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
@@ -13,20 +11,33 @@ from urllib.parse import quote, unquote
 import httpx
 
 from dicom_node import log
+from dicom_node.access.guard import TOKEN_HEADER, api_client, speaks_for_the_node
+from dicom_node.settings import Settings
 
 _TIMEOUT_S: Final = 30.0
 _HOP_BY_HOP: Final = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "x-node-user"}
+    {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 )
+_OURS: Final = "x-node-"
+"""Headers of this name are said between plugin and API alone, whatever a client sends."""
+
 _PASSED_BACK: Final = (
+    "allow",
     "cache-control",
     "content-encoding",
     "content-security-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
     "etag",
     "location",
+    "referrer-policy",
     "retry-after",
+    "set-cookie",
+    "strict-transport-security",
     "vary",
+    "www-authenticate",
     "x-content-type-options",
+    "x-frame-options",
 )
 _PLACES: Final = frozenset({"/ai", "/ohif"})
 _UNAVAILABLE: Final = (
@@ -46,18 +57,16 @@ class Answer:
 
 
 class Proxy:
-    """Passes requests on with the acting user; safe to share between threads."""
+    """Passes requests on as the plugin's own; safe to share between threads."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, token: str) -> None:
         self._client = client
+        self._token = token
 
     @classmethod
-    def connect(cls, api: str) -> Self:
-        """Prepare the connection to the API process: ``unix:PATH`` or ``http://host:port``."""
-        if api.startswith("unix:"):
-            transport = httpx.HTTPTransport(uds=api.removeprefix("unix:"))
-            return cls(_client("http://api", transport))
-        return cls(_client(api, None))
+    def connect(cls, settings: Settings) -> Self:
+        """Prepare the connection to the API process."""
+        return cls(api_client(settings, _TIMEOUT_S), settings.internal_token or "")
 
     def ask(
         self,
@@ -66,16 +75,19 @@ class Proxy:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
+        *,
+        address: str,
     ) -> Answer:
         """Return the API's answer, or a 503 where there is none.
 
-        ``query`` is still percent-encoded, as Debian's Orthanc hands it over.
+        ``query`` is still percent-encoded, as Debian's Orthanc hands it over. ``address`` is
+        that of whoever sent the request.
         """
         request = self._client.build_request(
             method,
             quote(uri + "/" if uri in _PLACES else uri, safe="/"),  # Orthanc strips the last slash
             params=[(k, unquote(v.replace("+", " "))) for k, v in query.items()],
-            headers=_with_user(headers),
+            headers=self._vouched(headers, address),
             content=body,
         )
         try:
@@ -91,30 +103,19 @@ class Proxy:
         kept = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Answer(answer.status_code, kind, kept, content)
 
-
-def _client(base_url: str, transport: httpx.BaseTransport | None) -> httpx.Client:
-    return httpx.Client(
-        base_url=base_url,
-        transport=transport,
-        timeout=_TIMEOUT_S,
-        trust_env=False,
-        headers={"Accept-Encoding": "identity"},  # unless the browser asks for another
-    )
-
-
-def _with_user(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the request's headers with the acting user, whom Orthanc has authenticated."""
-    kept = {name.lower(): value for name, value in given.items()}
-    credentials = kept.pop("authorization", "")
-    kept = {name: value for name, value in kept.items() if name not in _HOP_BY_HOP}
-    return {**kept, "X-Node-User": quote(_user(credentials), safe="@. ")}
-
-
-def _user(authorization: str) -> str:
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return "anonymous"
-    try:
-        return base64.b64decode(encoded).decode().partition(":")[0] or "anonymous"
-    except (binascii.Error, UnicodeDecodeError):
-        return "anonymous"
+    def _vouched(self, given: Mapping[str, str], address: str) -> dict[str, str]:
+        """Return the request's headers with what the API takes from the plugin alone."""
+        sent = {name.lower(): value for name, value in given.items()}
+        machine = "yes" if speaks_for_the_node(sent, self._token) else ""
+        kept = {
+            name: value
+            for name, value in sent.items()
+            if name not in _HOP_BY_HOP and not name.startswith(_OURS)
+        }
+        return {
+            **kept,
+            TOKEN_HEADER: self._token,
+            "x-node-address": address,
+            "x-node-host": sent.get("host", ""),
+            "x-node-machine": machine,
+        }

@@ -47,6 +47,9 @@ def main() -> None:
 def wire(site: Settings) -> Iterator[Services]:
     """Build the ports of the API from the settings, and close them at the end."""
     rules = policy.load(site.policy)
+    token = site.internal_token
+    if token is None:
+        raise SettingsError(f"{site.token_file} is missing: dicom-node up makes it")
     with (
         closing(OrthancArchive.connect(site)) as archive,
         closing(OrthancCatalogue.connect(site)) as catalogue,
@@ -73,6 +76,7 @@ def wire(site: Settings) -> Iterator[Services]:
             settings=site,
             policy=rules,
             room=room,
+            token=token,
         )
 
 

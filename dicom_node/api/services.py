@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import unquote
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Path, Request
 
+from dicom_node.api.door import Visitor
+from dicom_node.domain import ANONYMOUS
 from dicom_node.intake.room import Room
 from dicom_node.ledger import Ledger
 from dicom_node.policy import Policy
@@ -17,8 +18,6 @@ from dicom_node.settings import Settings
 Probe = Callable[[], str]
 """Returns one sentence where a part is well; raises NodeError where it is not."""
 
-_LONGEST_USER = 64
-
 
 def utc_now() -> datetime:
     """Return the present time."""
@@ -27,7 +26,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The ports behind the API; ``probes`` are asked by ``/ai/health`` in their order."""
+    """The ports behind the API; ``probes`` are asked by ``/ai/health`` in their order.
+
+    ``token`` is what the plugin proves itself with.
+    """
 
     ledger: Ledger
     admission: Admission
@@ -36,6 +38,7 @@ class Services:
     settings: Settings
     policy: Policy
     room: Room
+    token: str
     clock: Callable[[], datetime] = utc_now
 
 
@@ -44,14 +47,20 @@ def _services(request: Request) -> Services:
     return services
 
 
-def _user(x_node_user: Annotated[str, Header(include_in_schema=False)] = "") -> str:
-    """Return the acting user, whom the plugin has from Orthanc's authentication."""
-    name = "".join(c for c in unquote(x_node_user) if c.isprintable()).strip()
-    return name[:_LONGEST_USER] or "anonymous"
+def _visitor(request: Request) -> Visitor:
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def _user(request: Request) -> str:
+    """Return the acting user, whom the doorkeeper has recognised."""
+    identity = _visitor(request).identity
+    return identity.name if identity else ANONYMOUS
 
 
 Node = Annotated[Services, Depends(_services)]
 User = Annotated[str, Depends(_user)]
+Who = Annotated[Visitor, Depends(_visitor)]
 StudyUid = Annotated[
     str,
     Path(

@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 
 from dicom_node import jsonform
@@ -19,14 +19,7 @@ _UID_LIKE = re.compile(r"[0-9.]{1,64}")
 _LIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
-def _same_site(sec_fetch_site: Annotated[str, Header(include_in_schema=False)] = "") -> None:
-    """Turn away a browser that another site sent here with the user's credentials."""
-    if sec_fetch_site == "cross-site":
-        raise ProblemError(HTTPStatus.FORBIDDEN, "requests from other sites change nothing here")
-
-
 router = APIRouter(prefix="/ai", tags=["studies"], responses=document(HTTPStatus.NOT_FOUND))
-_CHANGES: dict[str, Any] = {"dependencies": [Depends(_same_site)]}
 
 
 @router.get("/studies/{study_instance_uid}", response_model=StudyAnswer)
@@ -48,7 +41,6 @@ def show(study_instance_uid: StudyUid, node: Node, user: User) -> JSONResponse:
         HTTPStatus.OK.value: {"model": RunAnswer, "description": "It has been read; nothing to do"},
         **document(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
     },
-    **_CHANGES,
 )
 def ask(
     study_instance_uid: StudyUid,
@@ -83,7 +75,6 @@ def ask(
     response_model=RunAnswer,
     status_code=HTTPStatus.ACCEPTED,
     responses=document(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
-    **_CHANGES,
 )
 def retry(run_id: str, node: Node, user: User) -> JSONResponse:
     """Try a FAILED run again, with all its attempts; 409 in any other state."""
@@ -106,7 +97,6 @@ def retry(run_id: str, node: Node, user: User) -> JSONResponse:
     response_model=Assessment,
     status_code=HTTPStatus.CREATED,
     responses=document(HTTPStatus.CONFLICT),
-    **_CHANGES,
 )
 def assess(
     study_instance_uid: StudyUid, judgement: Judgement, node: Node, user: User

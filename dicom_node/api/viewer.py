@@ -1,8 +1,10 @@
 """The viewer under ``/ohif``: OHIF as script/viewer lays it out, with what we add in ``node/``."""
 
+import base64
 import html
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from os import stat_result
 from pathlib import Path
@@ -25,6 +27,22 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 """Stated here: what ``mimetypes`` knows depends on the machine, and browsers insist."""
 
+_POLICY: Final = (
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval' {inline}",
+    "worker-src 'self' blob:",
+    "style-src 'self' 'unsafe-inline'",  # its components style themselves
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' data: blob:",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+)
+"""What OHIF needs, and no more: no other host, no inline script but the two of its own page."""
+
+_INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _NAMED_BY_CONTENT: Final = re.compile(r"(^|\.)[0-9a-f]{16}\.")
 _INDEX: Final = "index.html"
 _CONFIG: Final = "app-config.js"
@@ -32,6 +50,13 @@ _MISSING: Final = (
     "The viewer is not installed on this node. Whoever runs the node can install it with "
     "script/viewer; reports, worklist and API work without it."
 )
+
+
+def policy(page: str) -> str:
+    """Return the viewer's content security policy, which allows the scripts inside its page."""
+    hashes = (sha256(script.encode()).digest() for script in _INLINE.findall(page))
+    inline = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in hashes)
+    return "; ".join(_POLICY).format(inline=inline)
 
 
 class ViewerFiles(StaticFiles):
@@ -75,6 +100,9 @@ class ViewerFiles(StaticFiles):
             file, stat_result = compressed, compressed.stat()
             headers["Content-Encoding"] = "gzip"
         response = FileResponse(file, status_code, headers, media_type, stat_result=stat_result)
+        # Scripts have it too: a worker lives by the policy that its own file came with.
+        page = file.read_text() if file.name == _INDEX else ""
+        response.headers["Content-Security-Policy"] = policy(page)
         if self.is_not_modified(response.headers, asked):
             return NotModifiedResponse(response.headers)
         return response

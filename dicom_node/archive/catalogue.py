@@ -25,14 +25,16 @@ _AT_ONCE: Final = 50
 class OrthancCatalogue:
     """The catalogue port on a running Orthanc; safe to share between threads."""
 
-    def __init__(self, connection: Orthanc, host: str) -> None:
+    def __init__(self, connection: Orthanc, host: str, scheme: str = "http") -> None:
         self._client = connection
+        self._scheme = scheme
         self._host = host
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Prepare a client for the configured Orthanc; the first call opens the connection."""
-        return cls(client.connect(settings), urlsplit(settings.public).netloc)
+        public = urlsplit(settings.public)
+        return cls(client.connect(settings), public.netloc, public.scheme)
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,7 +71,11 @@ class OrthancCatalogue:
         if fields:
             query += f"&includefield={','.join(fields)}"
         url = f"{self._client.url}/dicom-web/studies?{query}"
-        headers = {"Host": self._host, "Accept": "application/dicom+json"}  # for Retrieve URLs
+        headers = {  # the first two for Retrieve URLs
+            "Host": self._host,
+            "Forwarded": f"host={self._host};proto={self._scheme}",
+            "Accept": "application/dicom+json",
+        }
         found = client.ask(lambda: self._client.get(url, headers=headers)).json()
         return [StudyEntry(_uid(attributes), _whole(attributes)) for attributes in found]
 

@@ -21,7 +21,11 @@ def connect(settings: Settings) -> Orthanc:
         return_raw_response=True,
         timeout=_TIMEOUT_S,
         # gzip made a CT six times slower to fetch
-        headers={"Accept-Encoding": "identity", RESULT_HEADER: "1"},
+        headers={
+            "Accept-Encoding": "identity",
+            RESULT_HEADER: "1",
+            **settings.orthanc_headers,
+        },
         trust_env=False,
     )
 

@@ -10,6 +10,7 @@ import typer
 
 from dicom_node.cli import audit
 from dicom_node.cli.edge import EdgeGroup
+from dicom_node.cli.users import users
 
 TlsFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -23,6 +24,7 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused.",
 )
 app.add_typer(audit.app, name="audit")
+app.add_typer(users, name="users")
 
 
 @app.command()

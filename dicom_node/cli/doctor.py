@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from dicom_node.cli.access import login
 from dicom_node.cli.console import out, print_json
 from dicom_node.cli.edge import Exit
 from dicom_node.settings import load
@@ -16,7 +17,8 @@ _STYLES = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "bold
 
 def doctor(*, as_json: bool) -> None:
     """Print every check; exit 1 where one failed."""
-    checks = run(load())
+    settings = load()
+    checks = (*run(settings), *login(settings))
     sound = all(check.outcome is not Outcome.FAILED for check in checks)
     if as_json:
         print_json({"sound": sound, "checks": [asdict(check) for check in checks]})

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dicom_node import policy
 from dicom_node.cli import queries
+from dicom_node.cli.access import require_users
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.edge import Exit
 from dicom_node.errors import LedgerError, NodeError
@@ -29,6 +30,7 @@ def up(*, detach: bool, wait_s: float) -> None:
         out.print(f"already running in {settings.root}", soft_wrap=True)
     else:
         configuration = lifecycle.prepare(settings)
+        require_users(settings)
         _note(settings, "node.start")
         if not detach:
             _print_addresses(settings)

@@ -1,6 +1,7 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
+from dicom_node.domain.person import ANONYMOUS, Identity, Role, UserAccount
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -60,6 +61,7 @@ from dicom_node.domain.worklist import (
 )
 
 __all__ = [
+    "ANONYMOUS",
     "Assessment",
     "AuditEntry",
     "AuditFault",
@@ -75,6 +77,7 @@ __all__ = [
     "FindingItem",
     "Geometry",
     "Heatmap",
+    "Identity",
     "InstanceRef",
     "MatchingKey",
     "Measurement",
@@ -91,6 +94,7 @@ __all__ = [
     "RefusalCode",
     "Region",
     "Resend",
+    "Role",
     "RunRequest",
     "RunState",
     "RunSummary",
@@ -111,6 +115,7 @@ __all__ = [
     "Trigger",
     "Turn",
     "Urgency",
+    "UserAccount",
     "WorklistHead",
     "WorklistItem",
     "most_urgent",

@@ -5,6 +5,7 @@ from dicom_node.ledger.counts import BUCKETS_S, Counts
 from dicom_node.ledger.engine import Ledger, open_ledger
 from dicom_node.ledger.history import HistoryDay
 from dicom_node.ledger.migration import migrate
+from dicom_node.ledger.sessions import Lifetime
 
 __all__ = [
     "BUCKETS_S",
@@ -12,6 +13,7 @@ __all__ = [
     "Counts",
     "HistoryDay",
     "Ledger",
+    "Lifetime",
     "migrate",
     "open_ledger",
 ]

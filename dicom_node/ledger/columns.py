@@ -11,6 +11,7 @@ from dicom_node.domain import (
     Presence,
     Priority,
     RefusalCode,
+    Role,
     RunState,
     ShadowState,
     Stage,
@@ -72,6 +73,7 @@ class Base(DeclarativeBase):
         Priority: _words(Priority),
         Presence: _words(Presence),
         RefusalCode: _words(RefusalCode),
+        Role: _words(Role),
         ModelState: _words(ModelState),
         ShadowState: _words(ShadowState),
     }

@@ -13,8 +13,10 @@ from dicom_node.ledger.deliveries import DeliveryBook
 from dicom_node.ledger.migration import migrate
 from dicom_node.ledger.queries import Queries
 from dicom_node.ledger.runs import RunBook
+from dicom_node.ledger.sessions import SessionBook
 from dicom_node.ledger.shadows import ShadowBook
 from dicom_node.ledger.studies import StudyBook
+from dicom_node.ledger.users import UserBook
 
 
 def _no_viewer(study_instance_uid: str) -> str:
@@ -33,6 +35,8 @@ class Ledger:
     queries: Queries
     assessments: AssessmentBook
     audit: AuditBook
+    users: UserBook
+    sessions: SessionBook
     database: Database
 
     def ping(self) -> None:
@@ -66,5 +70,7 @@ def open_ledger(
         queries=Queries(database, viewer_url),
         assessments=AssessmentBook(database),
         audit=AuditBook(database),
+        users=UserBook(database),
+        sessions=SessionBook(database),
         database=database,
     )

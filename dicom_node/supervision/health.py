@@ -24,7 +24,11 @@ def ask(settings: Settings) -> Health:
     url = f"{settings.orthanc}/ai/health"
     try:
         answer = httpx.get(
-            url, auth=settings.orthanc_credentials, timeout=_TIMEOUT_S, trust_env=False
+            url,
+            auth=settings.orthanc_credentials,
+            headers=settings.orthanc_headers,
+            timeout=_TIMEOUT_S,
+            trust_env=False,
         )
     except httpx.HTTPError as exc:
         return Health(False, f"{url} does not answer: {exc}")

@@ -70,13 +70,28 @@ class Layout:
         """What is compiled for this machine."""
         return self.home / "lib"
 
+    @property
+    def secrets(self) -> Path:
+        """The token of the node's own processes, and the key of its certificate."""
+        return self.home / "secrets"
+
+    @property
+    def https_certificate(self) -> Path:
+        """The certificate of the HTTP port and its key, in one file."""
+        return self.secrets / "https.pem"
+
+    @property
+    def https_file(self) -> Path:
+        """The rendered configuration of the HTTPS proxy."""
+        return self.home / "haproxy.cfg"
+
     def log(self, program: str) -> Path:
         """Return the log file of one process."""
         return self.logs / f"{program}.log"
 
     def create(self) -> None:
         """Create the folders, readable by their owner only; raise SettingsError if it cannot."""
-        folders = (self.home, self.logs, self.redis_data, self.orthanc_folder)
+        folders = (self.home, self.logs, self.redis_data, self.orthanc_folder, self.secrets)
         for folder in (*folders, self.library_folder, self.orthanc_storage, self.sockets):
             _create_private(folder)
 

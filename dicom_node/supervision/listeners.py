@@ -45,9 +45,11 @@ def holder(port: int) -> str:
 
 
 def require_free(settings: Settings) -> None:
-    """Raise SettingsError that says who has one of the two ports and what to do."""
+    """Raise SettingsError that says who has one of the ports and what to do."""
     for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
         require_port(port, use, settings.listen_address)
+    if settings.https_certificate_file is not None:
+        require_port(settings.https_port, "HTTPS", settings.listen_address)
 
 
 def require_port(port: int, use: str, address: IPv4Address = LOOPBACK) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
+from dicom_node.settings import LOOPBACK, Settings
 from dicom_node.supervision import binding
 from dicom_node.supervision.home import Layout
 
@@ -62,6 +62,8 @@ def programs(settings: Settings) -> tuple[Program, ...]:
         own.append(_redis(layout))
     if not settings.orthanc_url:
         own.append(_orthanc(settings, layout))
+        if settings.https_certificate_file is not None:
+            own.append(_https(layout))
     return (*own, *_python_programs(settings, layout))
 
 
@@ -83,15 +85,20 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
     return Program("orthanc", command, 20, environment, stop_wait_s=30, folder=folder)
 
 
+def _https(layout: Layout) -> Program:
+    return Program("https", (tool("haproxy"), "-db", "-f", str(layout.https_file)), priority=60)
+
+
 def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
     """Return the variables that ``orthanc/orthanc.json`` substitutes."""
+    own_tls = settings.https_certificate_file is not None and settings.own_address == LOOPBACK
     return {
         "NODE_HTTP_PORT": str(settings.http_port),
         "NODE_DICOM_PORT": str(settings.dicom_port),
         "NODE_AE_TITLE": settings.ae_title,
         "NODE_STABLE_AGE_S": str(settings.stable_age_s),
-        "NODE_ALLOW_REMOTE": str(settings.allow_remote).lower(),
-        "NODE_AUTHENTICATION": str(settings.orthanc_credentials is not None).lower(),
+        # Where the node ends TLS itself, other machines reach the proxy and nothing behind it.
+        "NODE_ALLOW_REMOTE": str(settings.allow_remote and not own_tls).lower(),
         "NODE_ORTHANC_STORAGE": str(layout.orthanc_storage),
         "NODE_ORTHANC_SCRIPT": str(PLUGIN_FILE),
     }

@@ -1,7 +1,6 @@
 """The configuration files of a node, rendered from its settings."""
 
 import getpass
-import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -9,9 +8,10 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
-from dicom_node.supervision import opening
+from dicom_node.supervision import https, opening, secrets
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import ORTHANC_FILE, Program
+from dicom_node.supervision.secrets import write_private
 
 _LOG_ROTATION = "10MB"
 _LOG_BACKUPS = 5
@@ -100,34 +100,14 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     Files that a site puts into NODE_HOME/orthanc.d by itself are left alone.
     """
     layout = Layout.of(settings)
-    _write(layout.redis_file, redis(layout))
-    _write(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
-    _write_accounts(settings, layout.orthanc_folder / "accounts.json")
-    _write(layout.orthanc_folder / "dicom.json", opening.render(settings))
-    _write(layout.supervisor_file, supervisor(layout, programs))
+    write_private(layout.redis_file, redis(layout))
+    write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
+    write_private(layout.orthanc_folder / "dicom.json", opening.render(settings))
+    secrets.write(settings)
+    if settings.https_certificate_file is not None:
+        write_private(layout.https_file, https.configuration(settings, layout))
+    write_private(layout.supervisor_file, supervisor(layout, programs))
     return layout.supervisor_file
-
-
-def _write_accounts(settings: Settings, file: Path) -> None:
-    credentials = settings.orthanc_credentials
-    if credentials is None:
-        if settings.allow_remote:
-            raise SettingsError(
-                "NODE_ALLOW_REMOTE opens the node to other machines, so it needs a password: "
-                "set NODE_ORTHANC_USER and NODE_ORTHANC_PASSWORD_FILE"
-            )
-        file.unlink(missing_ok=True)
-        return
-    user, password = credentials
-    _write(file, json.dumps({"RegisteredUsers": {user: password}}, indent=2) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    new = file.with_name(f".{file.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.replace(file)
 
 
 def _text(value: object) -> str:

@@ -69,6 +69,7 @@ def services(
         settings=Settings(home=tmp_path, viewer=tmp_path / "viewer"),
         policy=policy.load(),
         room=Room((tmp_path,), 0, lambda: 0, 1),
+        token="the plugin's token",
         clock=clock,
     )
 

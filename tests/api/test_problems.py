@@ -82,6 +82,7 @@ def test_fault_of_our_own_is_a_problem_without_its_message(
         settings=services.settings,
         policy=services.policy,
         room=services.room,
+        token=services.token,
     )
     client = AsgiClient(create(wrong))
     answer = client.post(f"/ai/studies/{STUDY}/runs")

@@ -1,7 +1,6 @@
 """What the plugin passes on, and back."""
 
 import gzip
-from base64 import b64encode
 
 import httpx
 import pytest
@@ -29,11 +28,13 @@ def api() -> Api:
 
 @pytest.fixture
 def proxy(api: Api) -> Proxy:
-    return Proxy(httpx.Client(transport=httpx.MockTransport(api), base_url="http://api"))
+    client = httpx.Client(transport=httpx.MockTransport(api), base_url="http://api")
+    return Proxy(client, "token")
 
 
 def ask(proxy: Proxy, api: Api, uri: str, **headers: str) -> tuple[Answer, httpx.Request]:
-    answer = proxy.ask("GET", uri, {"PatientName": "M%C3%BCller+A"}, headers, b"")
+    query = {"PatientName": "M%C3%BCller+A"}
+    answer = proxy.ask("GET", uri, query, headers, b"", address="10.0.0.7")
     assert api.request is not None
     return answer, api.request
 
@@ -49,20 +50,38 @@ def test_last_slash_that_orthanc_strips_is_put_back(proxy: Proxy, api: Api, plac
     assert request.url.path == f"{place}/"
 
 
-def test_acting_user_is_orthancs_and_nobody_elses(proxy: Proxy, api: Api) -> None:
-    basic = b64encode("Jörg:secret".encode()).decode()
-    headers = {"Authorization": f"Basic {basic}", "X-Node-User": "admin", "Host": "evil"}
-    _, request = ask(proxy, api, "/ai/worklist", **headers)
-    assert request.headers["x-node-user"] == "J%C3%B6rg"
-    assert "authorization" not in request.headers
-    assert request.headers["host"] == "api"
-    _, request = ask(proxy, api, "/ai/worklist", Authorization="Basic !")
-    assert request.headers["x-node-user"] == "anonymous"
+def test_what_the_api_takes_from_the_plugin_comes_from_nobody_else(proxy: Proxy, api: Api) -> None:
+    forged = {"X-Node-Machine": "yes", "X-Node-Address": "10.9.9.9", "x-node-Host": "evil"}
+    _, request = ask(proxy, api, "/ai/worklist", **forged, Host="node:8042", Cookie="a=b")
+    ours = {name: value for name, value in request.headers.items() if name.startswith("x-node-")}
+    assert ours == {
+        "x-node-token": "token",
+        "x-node-address": "10.0.0.7",
+        "x-node-host": "node:8042",
+        "x-node-machine": "",
+    }
+    assert (request.headers["host"], request.headers["cookie"]) == ("api", "a=b")
+
+
+@pytest.mark.parametrize(("token", "machine"), [("token", "yes"), ("Token", ""), ("tokén", "")])
+def test_the_nodes_own_processes_are_known_by_their_token(
+    proxy: Proxy, api: Api, token: str, machine: str
+) -> None:
+    answer = proxy.ask("GET", "/ai/health", {}, {"X-NODE-TOKEN": token}, b"", address="")
+    assert answer.status == 200
+    assert api.request is not None
+    assert api.request.headers["x-node-machine"] == machine
+
+
+def test_login_and_its_cookie_come_back(proxy: Proxy, api: Api) -> None:
+    api.headers = {"Set-Cookie": "a=b; HttpOnly", "Location": "/ai/", "WWW-Authenticate": "Session"}
+    answer, _ = ask(proxy, api, "/ai/login")
+    assert answer.headers == {name.lower(): value for name, value in api.headers.items()}
 
 
 def test_compressed_answer_stays_compressed(proxy: Proxy, api: Api) -> None:
     api.body = gzip.compress(b"viewer")
-    api.headers = {"Content-Encoding": "gzip", "ETag": '"1"', "Set-Cookie": "x"}
+    api.headers = {"Content-Encoding": "gzip", "ETag": '"1"', "Server": "x"}
     answer, _ = ask(proxy, api, "/ohif/app.js")
     assert answer.body == api.body
     assert answer.headers == {"content-encoding": "gzip", "etag": '"1"'}
@@ -70,6 +89,7 @@ def test_compressed_answer_stays_compressed(proxy: Proxy, api: Api) -> None:
 
 def test_api_that_does_not_answer_is_503_with_a_sentence() -> None:
     with httpx.Client() as client:
-        answer = Proxy(client).ask("GET", "http://127.0.0.1:9/ai/worklist", {}, {}, b"")
+        proxy = Proxy(client, "token")
+        answer = proxy.ask("GET", "http://127.0.0.1:9/ai/worklist", {}, {}, b"", address="")
     assert answer.status == 503
     assert b"Reading goes on" in answer.body

@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dicom_node.api.server import listen
+from dicom_node.api.server import listen, wire
 from dicom_node.errors import SettingsError
 from dicom_node.ledger import open_ledger
+from dicom_node.settings import Settings
 from tests.ledgers import STUDY, report
 from tests.nodes import free_port
 
@@ -30,6 +31,8 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start the API alone: no Orthanc, no Redis, no worker."""
+    (home / "secrets").mkdir()
+    (home / "secrets" / "internal-token").write_text("token\n")
     settings = {"NODE_HOME": str(home), "NODE_HTTP_PORT": str(free_port())}
     started = subprocess.Popen(
         [sys.executable, "-m", "dicom_node.api.server"],
@@ -48,6 +51,8 @@ def test_process_serves_on_its_socket_and_ends_when_told_to(
     assert any(b"api.started" in line for line in process.stderr)
     transport = httpx.HTTPTransport(uds=str(home / "run" / "api.sock"))
     with httpx.Client(transport=transport, base_url="http://api", timeout=30) as client:
+        assert client.get("/ai/health").status_code == 401
+        client.headers["X-Node-Token"] = "token"
         health = client.get("/ai/health")
         ledger = open_ledger(f"sqlite:///{home / 'ledger.sqlite3'}")
         report(ledger)
@@ -92,3 +97,8 @@ def test_listens_on_a_port() -> None:
 def test_address_of_no_use_is_an_error(address: str) -> None:
     with pytest.raises(SettingsError, match="cannot listen"):
         listen(address)
+
+
+def test_without_the_token_it_does_not_start(home: Path) -> None:
+    with pytest.raises(SettingsError, match="internal-token is missing"), wire(Settings(home=home)):
+        pass

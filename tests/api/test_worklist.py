@@ -119,6 +119,7 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
         ("get", "/ai/qido/studies"),
+        ("get", "/ai/session"),
     }
     schemas = api["components"]["schemas"]
     assert set(CONTRACT) == set(schemas["WorklistItem"]["properties"])

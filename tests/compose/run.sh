@@ -160,9 +160,16 @@ up() {
     tail -n 30 "$WORK/up.log" >&2
     fail "the node does not start"
   }
-  password=$("${COMPOSE[@]}" exec -T orthanc cat /etc/dicom-node/orthanc-password)
-  (umask 077 && printf 'user = "node:%s"\n' "$password" >"$WORK/curlrc")
+  password=$(python3 -c 'import secrets; print(secrets.token_urlsafe(24))')
+  (umask 077 && printf 'user = "tester:%s"\n' "$password" >"$WORK/curlrc" &&
+    printf '%s\n' "$password" >"$WORK/password")
+  wait_for 120 "no user can be added" add_user
   wait_for 180 "the node is not ready" orthanc /ai/health
+}
+
+add_user() {
+  "${COMPOSE[@]}" exec -T api dicom-node users add tester --role operator --password-file - \
+    <"$WORK/password"
 }
 
 phantom() { # seed, file

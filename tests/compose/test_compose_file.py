@@ -100,11 +100,33 @@ def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
         assert f"{name} {value}" in supervised
 
 
-def test_orthanc_asks_for_a_password_and_sends_without_delay(
+def test_orthanc_sends_without_delay() -> None:
+    assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text()
+
+
+@pytest.mark.parametrize("name", ["orthanc", "api", "intake", "worker", "beat"])
+def test_people_log_in_and_the_parts_share_one_token(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
+    environment = services[name]["environment"]
+    assert environment["NODE_ALLOW_REMOTE"] == "true"  # so that the API asks who somebody is
+    token = Path(environment["NODE_INTERNAL_TOKEN_FILE"])
+    (volume,) = [v for v in services[name].get("volumes", []) if f":{token.parent}" in v]
+    assert volume == f"accounts:{token.parent}" + ("" if name == "orthanc" else ":ro")
+    assert "NODE_ORTHANC_USER" not in environment
+
+
+def test_orthanc_makes_the_token_and_its_health_is_asked_with_it(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    assert services["orthanc"]["environment"]["NODE_AUTHENTICATION"] == "true"
-    assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text()
+    start = (ROOT / "orthanc" / "start").read_text()
+    assert "secrets.token_urlsafe(32)" in start
+    assert "umask 077" in start
+    header = re.search(r"--header @(\S+)", services["orthanc"]["healthcheck"]["test"])
+    assert header is not None
+    assert header[1] == "/tmp/orthanc/header"
+    assert '>"$folder/header"' in start
+    assert '"AuthenticationEnabled" : false' in (ROOT / "orthanc" / "orthanc.json").read_text()
 
 
 def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:

@@ -1,8 +1,6 @@
 """The rendered configuration says what the settings say, whatever NODE_HOME is called."""
 
-import json
 import shlex
-import stat
 import string
 from pathlib import Path
 
@@ -90,37 +88,6 @@ def test_render_two_nodes_share_nothing(tmp_path: Path) -> None:
 def test_render_leaves_out_what_somebody_else_runs(tmp_path: Path) -> None:
     chosen = settings(tmp_path, redis_url="redis://queue:6379/0", orthanc_url="http://orthanc:8042")
     assert {p.name for p in programs(chosen)} == {"api", "intake", "worker", "beat"}
-
-
-def test_render_needs_a_password_for_other_machines(tmp_path: Path) -> None:
-    chosen = settings(tmp_path, allow_remote=True)
-    Layout.of(chosen).create()
-    with pytest.raises(SettingsError, match="NODE_ORTHANC_PASSWORD_FILE"):
-        render.write(chosen, programs(chosen))
-
-
-def test_render_writes_the_account_for_its_owner_alone(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text('pass"word\n')
-    chosen = settings(
-        tmp_path / "home",
-        allow_remote=True,
-        dicom_plain=True,
-        orthanc_user="node",
-        orthanc_password_file=secret,
-    )
-    layout = Layout.of(chosen)
-    layout.create()
-    render.write(chosen, programs(chosen))
-    accounts = layout.orthanc_folder / "accounts.json"
-    assert json.loads(accounts.read_text()) == {"RegisteredUsers": {"node": 'pass"word'}}
-    assert stat.S_IMODE(accounts.stat().st_mode) == 0o600
-    orthanc = next(p for p in programs(chosen) if p.name == "orthanc")
-    assert orthanc.environment["NODE_AUTHENTICATION"] == "true"
-
-    without = settings(tmp_path / "home")
-    render.write(without, programs(without))
-    assert not accounts.exists()
 
 
 def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:

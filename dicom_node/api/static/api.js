@@ -21,6 +21,7 @@ export async function ask(path, { tag = "", signal, body } = {}) {
   const answer = await reach(path, options(tag, signal, body));
   if (answer.status === 304) return { status: 304, tag, body: null };
   const told = await read(answer);
+  if (answer.status === 401 && !body) logIn();
   if (!answer.ok) throw new Trouble(answer.status, told.detail ?? `the node answered ${answer.status}`);
   return { status: answer.status, tag: answer.headers.get("ETag") ?? "", body: told };
 }
@@ -33,6 +34,11 @@ export async function picture(study, object) {
   const answer = await reach(path, { headers: { Accept: "image/jpeg" } });
   if (!answer.ok) throw new Trouble(answer.status, `the archive answered ${answer.status}`);
   return URL.createObjectURL(await answer.blob());
+}
+
+/** Lead to the login page, and back here afterwards; what is being written stays on the page. */
+function logIn() {
+  location.assign(`/ai/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 function options(tag, signal, body) {

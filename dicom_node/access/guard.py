@@ -1,0 +1,148 @@
+"""Decides inside Orthanc about every request: the plugin's incoming-request filter.
+
+Runs in Orthanc's embedded Python, which knows neither the ledger nor passwords. Who somebody is
+the guard asks the API process, and keeps the answer for seconds; what he may do is `rules`. Below
+``/ai`` and ``/ohif`` it lets everything pass to the API, which applies the same rules and can
+answer with more than a bare 403.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock, get_ident
+from typing import Final, Self
+
+import httpx
+from cachetools import TTLCache
+
+from dicom_node import log
+from dicom_node.access.origin import Origins
+from dicom_node.access.rules import permits
+from dicom_node.domain import ANONYMOUS, Identity, Role
+from dicom_node.errors import SettingsError
+from dicom_node.settings import Settings
+
+TOKEN_HEADER: Final = "x-node-token"  # noqa: S105  # the header's name, no secret
+WHO: Final = "/internal/who"
+_TIMEOUT_S: Final = 10.0
+_KEPT_S: Final = 3.0
+_KEPT: Final = 2048
+_THREADS: Final = 1024
+_METHODS: Final = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+"""OrthancPluginHttpMethod; Orthanc hands HEAD and OPTIONS over as GET, and answers neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The API's answer: who sent these credentials, if anybody, and whether the node is open."""
+
+    identity: Identity | None
+    is_open: bool
+
+
+def speaks_for_the_node(headers: Mapping[str, str], token: str) -> bool:
+    """Tell in constant time whether a request carries the node's own token."""
+    return hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), token.encode())
+
+
+class Guard:
+    """Says yes or no to each request; safe to share between threads."""
+
+    def __init__(self, api: httpx.Client, token: str, origins: Origins, *, proxied: bool) -> None:
+        self._api = api
+        self._token = token
+        self._origins = origins
+        self._proxied = proxied
+        self._was_open = False
+        self._known: TTLCache[bytes, Who] = TTLCache(_KEPT, _KEPT_S)
+        self._lock = Lock()
+        self._addresses: TTLCache[int, str] = TTLCache(_THREADS, 3600)
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Prepare the connection to the API process; raise SettingsError without a token."""
+        token = settings.internal_token
+        if token is None:
+            raise SettingsError(f"{settings.token_file} is missing: dicom-node up makes it")
+        origins = Origins.of(settings.public)
+        return cls(api_client(settings), token, origins, proxied=settings.is_proxied)
+
+    def admits(self, path: str, method: int, address: str, headers: Mapping[str, str]) -> bool:
+        """Decide about one request, by the node's own token or by who sent it.
+
+        Orthanc calls it on the thread that will carry the request out, and tells the address of
+        the sender here alone: it is kept for `address`.
+        """
+        sent = {name.lower(): value for name, value in headers.items()}
+        address = self._sender(address, sent)
+        with self._lock:
+            self._addresses[get_ident()] = address
+        if speaks_for_the_node(sent, self._token) or _is_the_apis(path):
+            return True
+        verb = _METHODS.get(method, "")
+        if self._origins.fault(verb, sent.get("host", ""), sent):
+            log.get().warning("access.foreign", method=verb, status=403)
+            return False
+        identity = self._who(sent, address)
+        return identity is not None and permits(identity.role, verb, path)
+
+    def address(self) -> str:
+        """Return the address of whoever sent the request that this thread carries out."""
+        with self._lock:
+            return self._addresses.get(get_ident(), "")
+
+    def _sender(self, address: str, headers: Mapping[str, str]) -> str:
+        """Return the sender's address; a proxy of the site appends the one that it saw."""
+        seen = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return seen if self._proxied and seen else address
+
+    def _who(self, headers: Mapping[str, str], address: str) -> Identity | None:
+        credentials = {n: headers[n] for n in ("authorization", "cookie") if n in headers}
+        key = hashlib.sha256(repr((sorted(credentials.items()), address)).encode()).digest()
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = self._ask(credentials, address)
+            if known is None:
+                return Identity(ANONYMOUS, Role.OPERATOR) if self._was_open else None
+            with self._lock:
+                self._known[key] = known
+                self._was_open = known.is_open
+        return known.identity
+
+    def _ask(self, credentials: Mapping[str, str], address: str) -> Who | None:
+        """Ask the API process; None where it does not answer."""
+        headers = {**credentials, TOKEN_HEADER: self._token, "x-node-address": address}
+        try:
+            answer = self._api.get(WHO, headers=headers)
+        except httpx.HTTPError as exc:
+            log.get().warning("access.api_unavailable", error=type(exc).__name__)
+            return None
+        if not answer.is_success:  # too many wrong passwords, or the database is away
+            log.get().warning("access.not_told", status=answer.status_code)
+            return Who(None, is_open=False) if answer.is_client_error else None
+        told = answer.json()
+        role = told["role"]
+        identity = None if role is None else Identity(told["user"], Role(role))
+        return Who(identity, is_open=bool(told["open"]))
+
+
+def api_client(settings: Settings, timeout_s: float = _TIMEOUT_S) -> httpx.Client:
+    """Return a client of the API process: ``unix:PATH`` or ``http://host:port``."""
+    unix = settings.api.startswith("unix:")
+    transport = httpx.HTTPTransport(
+        uds=settings.api.removeprefix("unix:") if unix else None,
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+    )
+    return httpx.Client(
+        base_url="http://api" if unix else settings.api,
+        transport=transport,
+        timeout=timeout_s,
+        trust_env=False,
+        headers={"Accept-Encoding": "identity"},  # unless the browser asks for another
+    )
+
+
+def _is_the_apis(path: str) -> bool:
+    return path.startswith(("/ai/", "/ohif/")) or path in {"/ai", "/ohif"}

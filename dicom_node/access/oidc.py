@@ -1,0 +1,177 @@
+"""Login by the site's own provider: OpenID Connect Core 1.0, authorization code with PKCE."""
+
+import secrets
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.httpx_client import OAuth2Client
+from cachetools import TTLCache
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from dicom_node.domain import Identity, Role
+from dicom_node.errors import AccessError
+from dicom_node.settings import OidcSettings
+
+_TIMEOUT_S: Final = 10.0
+_METADATA_KEPT_S: Final = 3600.0
+_JOURNEY_S: Final = 600.0
+_JOURNEYS: Final = 1000
+_LEEWAY_S: Final = 60
+_SIGNATURES: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+"""Asymmetric ones alone: neither ``none`` nor a client's secret signs for a user."""
+
+_NAMES: Final = ("preferred_username", "email", "sub")
+_LONGEST_NAME: Final = 64
+_STRONGEST_FIRST: Final = (Role.OPERATOR, Role.RADIOLOGIST, Role.READER)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A login under way at the provider; ``browser`` is what the cookie holds."""
+
+    browser: str
+    verifier: str
+    nonce: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where to send a browser, and the cookie by which it is known when it comes back."""
+
+    url: str
+    browser: str
+
+
+class Provider:
+    """The site's provider; safe to share between threads, forgets journeys at a restart."""
+
+    def __init__(self, site: OidcSettings, public: str) -> None:
+        self._site = site
+        self._redirect_uri = f"{public}/ai/login/oidc/callback"
+        self._journeys: TTLCache[str, Journey] = TTLCache(_JOURNEYS, _JOURNEY_S)
+        self._metadata: TTLCache[str, Mapping[str, Any]] = TTLCache(4, _METADATA_KEPT_S)
+        self._lock = Lock()
+
+    def depart(self, wanted: str) -> Departure:
+        """Begin a login that ends at the place ``wanted``; raises AccessError."""
+        browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
+        journey = Journey(browser, verifier, nonce, wanted)
+        with _told(), self._client() as client:
+            url, state = client.create_authorization_url(
+                self._fetched("/.well-known/openid-configuration")["authorization_endpoint"],
+                code_verifier=journey.verifier,
+                nonce=journey.nonce,
+            )
+        with self._lock:
+            self._journeys[state] = journey
+        return Departure(url, journey.browser)
+
+    def arrive(self, state: str, code: str, browser: str) -> tuple[Identity, str]:
+        """Return who came back, and where he wanted to go; raises AccessError.
+
+        A state serves once, and the browser that left alone.
+        """
+        with self._lock:
+            journey = self._journeys.pop(state, None)
+        if journey is None or not secrets.compare_digest(journey.browser, browser):
+            raise AccessError("this login has run out or was begun elsewhere; log in again")
+        metadata = self._fetched("/.well-known/openid-configuration")
+        with _told(), self._client() as client:
+            token = client.fetch_token(
+                metadata["token_endpoint"],
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=journey.verifier,
+            )
+            claims = self._checked(str(token["id_token"]), journey.nonce, metadata["issuer"])
+        return self._identity(claims), journey.wanted
+
+    def _checked(self, id_token: str, nonce: str, issuer: str) -> Mapping[str, Any]:
+        """Return the claims of an ID token that is what it must be (OIDC Core 3.1.3.7)."""
+        if issuer.rstrip("/") != self._site.issuer.rstrip("/"):
+            raise AccessError("the site's login service calls itself otherwise than NODE_OIDC says")
+        metadata = self._fetched("/.well-known/openid-configuration")
+        found = self._fetched(str(metadata["jwks_uri"]))
+        keys = KeySet.import_key_set({"keys": list(found["keys"])})
+        token = jwt.decode(id_token, keys, algorithms=_SIGNATURES)
+        jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_S,
+            iss={"essential": True, "value": issuer},
+            sub={"essential": True},
+            aud={"essential": True, "value": self._site.client_id},
+            exp={"essential": True},
+            nonce={"essential": True, "value": nonce},
+        ).validate(token.claims)
+        if token.claims.get("azp", self._site.client_id) != self._site.client_id:
+            raise AccessError("the site's login service named another client; nobody is logged in")
+        return token.claims
+
+    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+        given = claims.get(self._site.role_claim, ())
+        values = {given} if isinstance(given, str) else set(map(str, given))
+        roles = {role for value, role in self._site.roles.items() if value in values}
+        role = next((role for role in _STRONGEST_FIRST if role in roles), None)
+        if role is None:
+            raise AccessError("the site's login service gives you no role here; ask for one")
+        name = next(str(claims[claim]) for claim in _NAMES if claims.get(claim))
+        printable = "".join(c for c in name if c.isprintable())
+        return Identity(printable[:_LONGEST_NAME].lower(), role)
+
+    def _fetched(self, where: str) -> Mapping[str, Any]:
+        """Return a JSON document of the provider, kept for an hour; raises AccessError."""
+        url = f"{self._site.issuer.rstrip('/')}{where}" if where.startswith("/") else where
+        with self._lock:
+            known = self._metadata.get(url)
+        if known is not None:
+            return known
+        with _told():
+            answer = httpx.get(url, timeout=_TIMEOUT_S, verify=self._tls(), trust_env=False)
+            found: Mapping[str, Any] = answer.raise_for_status().json()
+        with self._lock:
+            self._metadata[url] = found
+        return found
+
+    def _client(self) -> OAuth2Client:
+        return OAuth2Client(
+            self._site.client_id,
+            self._site.client_secret_file.read_text().strip(),
+            scope="openid profile email",
+            redirect_uri=self._redirect_uri,
+            code_challenge_method="S256",
+            timeout=_TIMEOUT_S,
+            verify=self._tls(),
+            trust_env=False,
+        )
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        file = self._site.ca_file
+        return True if file is None else ssl.create_default_context(cafile=str(file))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what goes wrong between us and the provider into one sentence without its words."""
+    try:
+        yield
+    except (
+        httpx.HTTPError,
+        AuthlibBaseError,
+        JoseError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as exc:
+        raise AccessError(
+            f"the login at the site's login service failed ({type(exc).__name__}); log in again, "
+            "and tell whoever runs the node if it stays so"
+        ) from exc

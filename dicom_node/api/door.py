@@ -1,0 +1,160 @@
+"""Who stands at the door: sessions, HTTP Basic, the node's own processes, or nobody."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookies import CookieError, SimpleCookie
+from threading import Lock
+from typing import Final
+
+from cachetools import TTLCache
+
+from dicom_node import log
+from dicom_node.access.limits import Limits
+from dicom_node.access.passwords import Passwords
+from dicom_node.domain import ANONYMOUS, Identity, Role
+from dicom_node.ledger import Ledger, Lifetime
+from dicom_node.settings import Settings
+
+_BASIC_KEPT_S: Final = 300.0
+_OPEN_KEPT_S: Final = 1.0
+_KEPT: Final = 1024
+_NODE: Final = Identity("node", Role.OPERATOR)
+_EVERYBODY: Final = Identity(ANONYMOUS, Role.OPERATOR)
+UNKNOWN: Final = "unknown"
+"""Who failed to log in where no user has that name: what was typed may be a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who sent a request, if he proved it, from which address; ``wait_s``: too many attempts."""
+
+    identity: Identity | None
+    address: str
+    is_open: bool = False
+    wait_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a login went: an identity, or none; ``wait_s`` where it was not even tried."""
+
+    identity: Identity | None
+    wait_s: int = 0
+
+
+class Door:
+    """Tells who somebody is; safe to share between threads."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self.limits = Limits()
+        self.secure = settings.public.startswith("https:")
+        self.cookie = "__Host-dicom-node-session" if self.secure else "dicom-node-session"
+        self.lifetime = Lifetime(
+            timedelta(minutes=settings.session_idle_min),
+            timedelta(hours=settings.session_longest_h),
+        )
+        self._ledger = ledger
+        self._always_shut = settings.allow_remote or settings.oidc is not None
+        self._passwords = Passwords()
+        self._lock = Lock()
+        self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S)
+        self._basic: TTLCache[bytes, tuple[str, str]] = TTLCache(_KEPT, _BASIC_KEPT_S)
+
+    def is_open(self) -> bool:
+        """Tell whether nobody needs to log in: no user, and no other machine."""
+        if self._always_shut:
+            return False
+        with self._lock:
+            known = self._open.get("")
+        if known is None:
+            known = not self._ledger.users.any()
+            with self._lock:
+                self._open[""] = known
+        return known
+
+    def visitor(self, headers: Mapping[str, str], *, used: bool) -> Visitor:
+        """Return who sent a request with these headers, which the plugin has vouched for.
+
+        ``used``: whether the request is a person's act, which keeps his session alive.
+        """
+        address = headers.get("x-node-address", "")
+        if headers.get("x-node-machine") == "yes":
+            return Visitor(_NODE, address)
+        if self.is_open():
+            return Visitor(_EVERYBODY, address, is_open=True)
+        token = self.token(headers)
+        identity = (
+            self._ledger.sessions.identity(token, self.lifetime, used=used) if token else None
+        )
+        if identity is not None:
+            return Visitor(identity, address)
+        attempt = self._by_basic(headers.get("authorization", ""), address)
+        return Visitor(attempt.identity, address, wait_s=attempt.wait_s)
+
+    def token(self, headers: Mapping[str, str]) -> str:
+        """Return the session's token, empty without one."""
+        try:
+            sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return ""
+        return "" if sent is None else sent.value
+
+    def log_in(self, name: str, password: str, address: str, by: str) -> Attempt:
+        """Check a name and a password, within the limits, and write down how it went."""
+        if wait_s := self.limits.login(name, address):
+            log.get().warning("access.too_many_attempts", status=429)
+            return Attempt(None, wait_s)
+        user = self._ledger.users.get(name)
+        fits = self._passwords.fits(password, None if user is None else user.password_hash)
+        if user is None or not fits or user.disabled:
+            self.failed(name, address, by, UNKNOWN if user is None else user.name)
+            return Attempt(None)
+        self.welcome(user.name, user.role, address, by)
+        return Attempt(Identity(user.name, user.role))
+
+    def failed(self, name: str, address: str, by: str, who: str = UNKNOWN) -> None:
+        """Count a login that failed, and write it down."""
+        self.limits.login_failed(name, address)
+        self._ledger.audit.append(who, "login.failed", detail=f"{by} from {address}")
+
+    def welcome(self, name: str, role: Role, address: str, by: str) -> None:
+        """Write down that a user has proved who he is."""
+        self._ledger.audit.append(name, "login", detail=f"{by} as {role} from {address}")
+        log.get().info("access.login", user_role=role.value)
+
+    def begin(self, name: str, role: Role | None = None) -> str:
+        """Begin a session and return its token; ``role`` for users of the site's provider."""
+        return self._ledger.sessions.begin(name, self.lifetime, role)
+
+    def end(self, token: str, identity: Identity | None) -> None:
+        """End a session."""
+        self._ledger.sessions.end(token)
+        if identity is not None:
+            self._ledger.audit.append(identity.name, "logout")
+
+    def _by_basic(self, authorization: str, address: str) -> Attempt:
+        """Check HTTP Basic credentials (RFC 7617); right ones are remembered for minutes."""
+        scheme, _, encoded = authorization.partition(" ")
+        if scheme.lower() != "basic":
+            return Attempt(None)
+        try:
+            name, _, password = base64.b64decode(encoded).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return Attempt(None)
+        key = hashlib.sha256(authorization.encode()).digest()
+        with self._lock:
+            known = self._basic.get(key)
+        if known is not None:
+            user = self._ledger.users.get(known[0])
+            if user and not user.disabled and user.password_hash == known[1]:
+                return Attempt(Identity(user.name, user.role))
+        attempt = self.log_in(name, password, address, "basic")
+        if attempt.identity is not None:
+            user = self._ledger.users.get(name)
+            with self._lock:
+                self._basic[key] = (name, "" if user is None else user.password_hash)
+        return attempt

@@ -1,0 +1,153 @@
+"""``dicom-node users``: who gets in at the HTTP port, and in which role."""
+
+# A command imports what it needs when it runs, so that `dicom-node --help` answers at once.
+# ruff: noqa: PLC0415
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dicom_node.domain import Role
+from dicom_node.errors import AccessError
+
+if TYPE_CHECKING:
+    from dicom_node.ledger import Ledger
+
+_ACTOR = "command line"
+_LONGEST_LINE = 2048
+
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+PasswordFile = Annotated[
+    typer.FileText | None,
+    typer.Option(help="Read the password from this file's first line; - is standard input."),
+]
+
+users = typer.Typer(
+    no_args_is_help=True,
+    help="Users of the HTTP port: reader (sees), radiologist (asks for readings, judges them), "
+    "operator (everything).",
+)
+
+
+@users.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What the user may do.")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Add a user; from the first one on everybody has to log in."""
+    from dicom_node.access.passwords import Passwords
+
+    with _ledger() as ledger:
+        hashed = Passwords().hash(_password(password_file), name)
+        user = ledger.users.add(name, role, hashed)
+        ledger.audit.append(_ACTOR, "user.add", detail=f"{user.name} as {role}")
+    typer.echo(f"added {user.name}, {role}; everybody has to log in from now on")
+
+
+@users.command("list")
+def list_(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """List the users, without their hashes."""
+    from dicom_node.cli.console import out, print_json
+
+    with _ledger() as ledger:
+        rows = [
+            {
+                "name": user.name,
+                "role": user.role.value,
+                "disabled": user.disabled,
+                "created_at": user.created_at.isoformat(),
+                "changed_at": user.changed_at.isoformat(),
+            }
+            for user in ledger.users.all()
+        ]
+    if json:
+        print_json({"users": rows})
+        return
+    for row in rows:
+        out.print(f"{row['name']:20} {row['role']}{', disabled' if row['disabled'] else ''}")
+    if not rows:
+        out.print("there is no user: the node is open to this machine, and to no other")
+
+
+@users.command()
+def remove(
+    name: Name,
+    leave_open: Annotated[
+        bool, typer.Option("--leave-open", help="Even the last user: nobody logs in any more.")
+    ] = False,
+) -> None:
+    """Remove a user and end his sessions."""
+    with _ledger() as ledger:
+        if [user.name for user in ledger.users.all()] == [name.lower()] and not leave_open:
+            raise AccessError(
+                f"{name} is the last user: without him nobody has to log in on this machine; "
+                "say --leave-open where that is meant"
+            )
+        ledger.users.remove(name)
+        ledger.audit.append(_ACTOR, "user.remove", detail=name.lower())
+    typer.echo(f"removed {name}")
+
+
+@users.command()
+def passwd(name: Name, password_file: PasswordFile = None) -> None:
+    """Give a user another password and end his sessions."""
+    from dicom_node.access.passwords import Passwords
+
+    with _ledger() as ledger:
+        if ledger.users.get(name) is None:
+            raise AccessError(f"there is no user {name}; see dicom-node users list")
+        ledger.users.set_password(name, Passwords().hash(_password(password_file), name))
+        ledger.audit.append(_ACTOR, "user.passwd", detail=name.lower())
+    typer.echo(f"{name} has another password")
+
+
+@users.command()
+def role(name: Name, role: Annotated[Role, typer.Argument()]) -> None:
+    """Give a user another role and end his sessions."""
+    with _ledger() as ledger:
+        ledger.users.set_role(name, role)
+        ledger.audit.append(_ACTOR, "user.role", detail=f"{name.lower()} as {role}")
+    typer.echo(f"{name} is {role}")
+
+
+@users.command()
+def disable(name: Name) -> None:
+    """Turn a user away from now on and end his sessions."""
+    _set_disabled(name, disabled=True)
+
+
+@users.command()
+def enable(name: Name) -> None:
+    """Let a disabled user in again."""
+    _set_disabled(name, disabled=False)
+
+
+def _set_disabled(name: str, *, disabled: bool) -> None:
+    word = "disable" if disabled else "enable"
+    with _ledger() as ledger:
+        ledger.users.set_disabled(name, disabled)
+        ledger.audit.append(_ACTOR, f"user.{word}", detail=name.lower())
+    typer.echo(f"{word}d {name}")
+
+
+def _password(file: typer.FileText | None) -> str:
+    """Return a new password from a file, or from whoever sits at the terminal."""
+    if file is not None:
+        return file.readline(_LONGEST_LINE).rstrip("\r\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@contextmanager
+def _ledger() -> Iterator["Ledger"]:
+    from contextlib import closing
+
+    from dicom_node import settings
+    from dicom_node.ledger import open_ledger
+
+    with closing(open_ledger(settings.load().database)) as ledger:
+        yield ledger

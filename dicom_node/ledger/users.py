@@ -1,0 +1,104 @@
+"""The users of the node."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from dicom_node.domain import Role, UserAccount
+from dicom_node.errors import AccessError
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.people import SessionRow, UserRow
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+
+
+class UserBook:
+    """Users by name, in lower case; any change of one ends his sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def any(self) -> bool:
+        """Tell whether there is a user at all, disabled ones included."""
+        with self._database.read() as session:
+            return session.scalar(select(UserRow.name).limit(1)) is not None
+
+    def all(self) -> tuple[UserAccount, ...]:
+        """Return every user by name."""
+        with self._database.read() as session:
+            return tuple(_user(row) for row in session.scalars(select(UserRow).order_by("name")))
+
+    def get(self, name: str) -> UserAccount | None:
+        """Return one user, or None."""
+        with self._database.read() as session:
+            row = session.get(UserRow, name.lower())
+            return None if row is None else _user(row)
+
+    def add(self, name: str, role: Role, password_hash: str) -> UserAccount:
+        """Add a user; raise AccessError where the name is taken, or is none."""
+        name = name.lower()
+        if not _NAME.fullmatch(name):
+            raise AccessError("a user's name has letters, digits and . _ @ - up to 64; choose one")
+        now = self._database.now()
+        with self._database.write() as session:
+            if session.get(UserRow, name) is not None:
+                raise AccessError(f"there is a user {name} already; see dicom-node users list")
+            row = UserRow(name=name, role=role, password_hash=password_hash, disabled=False)
+            row.created_at = row.changed_at = now
+            session.add(row)
+            _end_sessions(session, name)  # of a namesake whom the site's provider vouched for
+            return _user(row)
+
+    def remove(self, name: str) -> None:
+        """Remove a user; raise AccessError where there is none."""
+
+        def change(session: Session, row: UserRow) -> None:
+            session.delete(row)
+
+        self._change(name, change)
+
+    def set_password(self, name: str, password_hash: str) -> None:
+        """Give a user another password; raise AccessError where there is none."""
+
+        def change(_: Session, row: UserRow) -> None:
+            row.password_hash = password_hash
+
+        self._change(name, change)
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Give a user another role; raise AccessError where there is none."""
+
+        def change(_: Session, row: UserRow) -> None:
+            row.role = role
+
+        self._change(name, change)
+
+    def set_disabled(self, name: str, disabled: bool) -> None:
+        """Turn a user away, or let him in again; raise AccessError where there is none."""
+
+        def change(_: Session, row: UserRow) -> None:
+            row.disabled = disabled
+
+        self._change(name, change)
+
+    def _change(self, name: str, change: Callable[[Session, UserRow], None]) -> None:
+        with self._database.write() as session:
+            row = session.get(UserRow, name.lower(), with_for_update=True)
+            if row is None:
+                raise AccessError(f"there is no user {name}; see dicom-node users list")
+            row.changed_at = self._database.now()
+            change(session, row)
+            _end_sessions(session, row.name)
+
+
+def _end_sessions(session: Session, name: str) -> None:
+    session.execute(delete(SessionRow).where(SessionRow.name == name))
+
+
+def _user(row: UserRow) -> UserAccount:
+    return UserAccount(
+        row.name, row.role, row.password_hash, row.disabled, row.created_at, row.changed_at
+    )

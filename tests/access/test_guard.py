@@ -1,0 +1,154 @@
+"""What the plugin's filter lets in; the API behind it is the real one, in this process."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dicom_node import policy
+from dicom_node.access.guard import Guard
+from dicom_node.access.origin import Origins
+from dicom_node.api.app import create
+from dicom_node.api.services import Services
+from dicom_node.domain import Role
+from dicom_node.intake.room import Room
+from dicom_node.ledger import Ledger, open_ledger
+from dicom_node.settings import Settings
+from tests.asgi import AsgiClient
+from tests.fakes import FakeAdmission, FakeCatalogue
+from tests.ledgers import add_user
+
+GET, POST, PUT, DELETE = 1, 2, 3, 4
+HERE = {"Host": "127.0.0.1:8042"}
+
+
+class Api:
+    """The way to the API; ``away`` where its process is being restarted."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._client = AsgiClient(app)
+        self.away = False
+        self.asked = 0
+        self.addresses: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        self.addresses.append(request.headers["x-node-address"])
+        if self.away:
+            raise httpx.ConnectError("nobody listens")
+        answer = self._client.request(
+            request.method, request.url.path, headers=dict(request.headers)
+        )
+        return httpx.Response(answer.status_code, json=answer.json())
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def api(ledger: Ledger, tmp_path: Path) -> Api:
+    services = Services(
+        ledger=ledger,
+        admission=FakeAdmission(ledger),
+        catalogue=FakeCatalogue(),
+        probes={},
+        settings=Settings(home=tmp_path),
+        policy=policy.load(),
+        room=Room((), 0, lambda: 0, 1),
+        token="token",
+    )
+    return Api(create(services))
+
+
+def guard(api: Api, *, proxied: bool = False) -> Guard:
+    client = httpx.Client(transport=httpx.MockTransport(api), base_url="http://api")
+    return Guard(client, "token", Origins.of("http://127.0.0.1:8042"), proxied=proxied)
+
+
+def basic(user: tuple[str, str]) -> dict[str, str]:
+    request = httpx.Request("GET", "http://x")
+    (flow,) = httpx.BasicAuth(*user).auth_flow(request)
+    return {**HERE, "Authorization": flow.headers["authorization"]}
+
+
+def test_without_users_everybody_on_this_machine_may_all(api: Api) -> None:
+    open_guard = guard(api)
+    assert all(open_guard.admits("/changes", method, "127.0.0.1", HERE) for method in (GET, DELETE))
+    api.away = True
+    assert open_guard.admits("/system", GET, "127.0.0.2", HERE)
+
+
+def test_each_role_gets_what_it_may(api: Api, ledger: Ledger) -> None:
+    reader, operator = (add_user(ledger, role.value, role) for role in (Role.READER, Role.OPERATOR))
+    at_door = guard(api)
+    assert not at_door.admits("/system", GET, "127.0.0.1", HERE)
+    assert at_door.admits("/system", GET, "127.0.0.1", basic(reader))
+    assert not at_door.admits("/studies/1", DELETE, "127.0.0.1", basic(reader))
+    assert at_door.admits("/studies/1", DELETE, "127.0.0.1", basic(operator))
+    assert not at_door.admits("/system", 99, "127.0.0.1", basic(reader))
+
+
+def test_wrong_password_gets_nothing_and_in_the_end_the_right_one_neither(
+    api: Api, ledger: Ledger
+) -> None:
+    name, password = add_user(ledger, "ada", Role.OPERATOR)
+    at_door = guard(api)
+    for number in range(11):
+        wrong = basic((name, f"wrong {number}"))
+        assert not at_door.admits("/system", GET, "127.0.0.1", wrong)
+    assert not at_door.admits("/system", GET, "127.0.0.1", basic((name, password)))
+
+
+def test_the_api_is_asked_once_for_many_images(api: Api, ledger: Ledger) -> None:
+    reader = add_user(ledger, "ada", Role.READER)
+    at_door = guard(api)
+    assert all(at_door.admits("/instances/1", GET, "", basic(reader)) for _ in range(100))
+    assert api.asked == 1
+
+
+def test_while_the_api_is_away_nobody_new_comes_in(api: Api, ledger: Ledger) -> None:
+    user = add_user(ledger, "ada", Role.OPERATOR)
+    at_door = guard(api)
+    api.away = True
+    assert not at_door.admits("/system", GET, "", basic(user))
+    api.away = False
+    assert at_door.admits("/system", GET, "", basic(user))
+
+
+def test_the_nodes_own_processes_need_no_user(api: Api, ledger: Ledger) -> None:
+    add_user(ledger, "ada", Role.READER)
+    at_door = guard(api)
+    api.away = True
+    own = {"Host": "orthanc:8042", "X-Node-Token": "token"}
+    assert at_door.admits("/instances", POST, "10.0.0.1", own)
+    assert not at_door.admits("/instances", POST, "10.0.0.1", {**own, "X-Node-Token": "Token"})
+
+
+def test_other_sites_get_nothing_from_an_open_node(api: Api) -> None:
+    open_guard = guard(api)
+    rebound = {"Host": "evil.example:8042"}
+    assert not open_guard.admits("/studies", GET, "127.0.0.1", rebound)
+    forged = {**HERE, "Origin": "http://evil.example"}
+    assert not open_guard.admits("/tools/reset", POST, "127.0.0.1", forged)
+    assert api.asked == 0
+
+
+@pytest.mark.parametrize("path", ["/ai", "/ai/worklist", "/ohif", "/ohif/app.js"])
+def test_what_the_api_answers_itself_passes(api: Api, path: str) -> None:
+    assert guard(api).admits(path, POST, "127.0.0.1", {"Host": "evil.example"})
+
+
+@pytest.mark.parametrize(("proxied", "address"), [(True, "192.0.2.9"), (False, "127.0.0.1")])
+def test_only_a_proxy_of_the_site_may_tell_another_address(
+    api: Api, proxied: bool, address: str
+) -> None:
+    at_door = guard(api, proxied=proxied)
+    forwarded = {**HERE, "X-Forwarded-For": "10.6.6.6, 192.0.2.9"}
+    assert at_door.admits("/system", GET, "127.0.0.1", forwarded)
+    assert (at_door.address(), api.addresses) == (address, [address])

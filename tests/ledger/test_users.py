@@ -1,0 +1,142 @@
+"""Users and their sessions."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from dicom_node.domain import Identity, Role
+from dicom_node.errors import AccessError
+from dicom_node.ledger import Ledger, Lifetime
+from dicom_node.ledger.people import SessionRow
+from dicom_node.ledger.users import UserBook
+from tests.ledgers import Clock
+
+CHANGES: Mapping[str, Callable[[UserBook, str], None]] = {
+    "password": lambda users, name: users.set_password(name, "another"),
+    "role": lambda users, name: users.set_role(name, Role.OPERATOR),
+    "disable": lambda users, name: users.set_disabled(name, True),
+    "remove": lambda users, name: users.remove(name),
+}
+LIFETIME = Lifetime(timedelta(minutes=60), timedelta(hours=12))
+
+
+@pytest.fixture
+def ada(ledger: Ledger) -> str:
+    return ledger.users.add("Ada", Role.RADIOLOGIST, "hash").name
+
+
+def who(ledger: Ledger, token: str, *, used: bool = True) -> Identity | None:
+    return ledger.sessions.identity(token, LIFETIME, used=used)
+
+
+def test_user_is_kept_in_lower_case(ledger: Ledger, ada: str, clock: Clock) -> None:
+    assert ada == "ada"
+    kept = ledger.users.get("ADA")
+    assert kept is not None
+    assert (kept.role, kept.password_hash, kept.disabled) == (Role.RADIOLOGIST, "hash", False)
+    assert kept.created_at == kept.changed_at == clock()
+    assert [user.name for user in ledger.users.all()] == ["ada"]
+    assert ledger.users.any()
+
+
+def test_nobody_at_first(ledger: Ledger) -> None:
+    assert not ledger.users.any()
+    assert ledger.users.get("ada") is None
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ada\n", "<b>", "-ada", "x" * 65, "ädä", "a/b"])
+def test_name_that_is_none_is_refused(ledger: Ledger, name: str) -> None:
+    with pytest.raises(AccessError, match="choose one"):
+        ledger.users.add(name, Role.READER, "hash")
+
+
+@pytest.mark.usefixtures("ada")
+def test_name_that_is_taken_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(AccessError, match="a user ada already"):
+        ledger.users.add("ADA", Role.READER, "other")
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_unknown_user_cannot_be_changed(ledger: Ledger, change: str) -> None:
+    with pytest.raises(AccessError, match="no user eve"):
+        CHANGES[change](ledger.users, "eve")
+
+
+def test_session_tells_its_user_and_keeps_no_token(ledger: Ledger, ada: str) -> None:
+    token = ledger.sessions.begin(ada, LIFETIME)
+    assert who(ledger, token) == Identity("ada", Role.RADIOLOGIST)
+    assert who(ledger, token + "x") is None
+    with ledger.database.read() as session:
+        (row,) = session.scalars(select(SessionRow))
+        assert token not in (row.token_hash, row.name)
+
+
+def test_every_session_has_a_token_of_its_own(ledger: Ledger, ada: str) -> None:
+    tokens = {ledger.sessions.begin(ada, LIFETIME) for _ in range(20)}
+    assert len(tokens) == 20
+    assert all(len(token) == 43 for token in tokens)
+
+
+def test_session_ends_without_use(ledger: Ledger, ada: str, clock: Clock) -> None:
+    token = ledger.sessions.begin(ada, LIFETIME)
+    for _ in range(3):
+        clock.forward(50 * 60)
+        assert who(ledger, token) is not None
+    clock.forward(50 * 60)
+    assert who(ledger, token, used=False) is not None
+    clock.forward(11 * 60)
+    assert who(ledger, token) is None
+
+
+def test_session_ends_after_its_longest_time_whatever_its_user_does(
+    ledger: Ledger, ada: str, clock: Clock
+) -> None:
+    token = ledger.sessions.begin(ada, LIFETIME)
+    for _ in range(24):
+        clock.forward(30 * 60)
+        assert who(ledger, token) is not None
+    clock.forward(1)
+    assert who(ledger, token) is None
+
+
+def test_what_has_run_out_is_thrown_away(ledger: Ledger, ada: str, clock: Clock) -> None:
+    ledger.sessions.begin(ada, LIFETIME)
+    clock.forward(61 * 60)
+    ledger.sessions.begin(ada, LIFETIME)
+    with ledger.database.read() as session:
+        assert len(session.scalars(select(SessionRow)).all()) == 1
+
+
+def test_logout_ends_one_session(ledger: Ledger, ada: str) -> None:
+    one, other = (ledger.sessions.begin(ada, LIFETIME) for _ in range(2))
+    ledger.sessions.end(one)
+    ledger.sessions.end(one)
+    assert (who(ledger, one), who(ledger, other) is None) == (None, False)
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_any_change_of_a_user_ends_his_sessions_and_no_others(
+    ledger: Ledger, ada: str, change: str
+) -> None:
+    ledger.users.add("eve", Role.READER, "hash")
+    adas, eves = (ledger.sessions.begin(name, LIFETIME) for name in (ada, "eve"))
+    CHANGES[change](ledger.users, "Ada")
+    assert who(ledger, adas) is None
+    assert who(ledger, eves) == Identity("eve", Role.READER)
+
+
+def test_session_of_a_disabled_user_is_nobodys(ledger: Ledger, ada: str) -> None:
+    ledger.users.set_disabled(ada, True)
+    token = ledger.sessions.begin(ada, LIFETIME)
+    assert who(ledger, token) is None
+    ledger.users.set_disabled(ada, False)
+    assert who(ledger, ledger.sessions.begin(ada, LIFETIME)) is not None
+
+
+def test_user_of_the_sites_provider_has_the_role_that_it_gave(ledger: Ledger) -> None:
+    token = ledger.sessions.begin("grace", LIFETIME, Role.OPERATOR)
+    assert who(ledger, token) == Identity("grace", Role.OPERATOR)
+    ledger.users.add("grace", Role.READER, "hash")
+    assert who(ledger, token) is None

@@ -1,0 +1,292 @@
+"""Who gets what from a real node that other machines may reach."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from dicom_node.domain import Role
+from dicom_node.phantom.samples import demo_studies
+from tests.guarded import GuardedNode, guarded_node
+from tests.nodes import LiveNode, free_port
+
+pytestmark = pytest.mark.node
+
+READER, RADIOLOGIST, OPERATOR = Role.READER, Role.RADIOLOGIST, Role.OPERATOR
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedNode]:
+    with guarded_node(tmp_path_factory.mktemp("guarded")) as node:
+        yield node
+
+
+@dataclass(frozen=True)
+class Read:
+    """A study that the node has read."""
+
+    uid: str
+    orthanc_id: str
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def read(guarded: GuardedNode, tmp_path_factory: pytest.TempPathFactory) -> Read:
+    """Send a film by C-STORE and wait for its report: the node's own processes get through."""
+    sample, *_ = demo_studies(tmp_path_factory.mktemp("films"), seed=71)
+    assert [sent for sent in guarded.node.send(sample.files) if not sent.stored] == []
+    told = guarded.final(sample.study_instance_uid)
+    assert told["state"] == "REPORTED"
+    with guarded.by_basic(READER) as client:
+        hits = client.post("/tools/lookup", content=sample.study_instance_uid).json()
+    (orthanc_id,) = [hit["ID"] for hit in hits if hit["Type"] == "Study"]
+    return Read(sample.study_instance_uid, orthanc_id, told["runs"][0]["run_id"])
+
+
+Row = tuple[str, str, object, tuple[int | None, ...]]
+ROWS: tuple[Row, ...] = (
+    # method, path, body: what nobody, a reader, a radiologist and an operator get; None: not tried
+    ("GET", "/ai/worklist", None, (401, 200, 200, 200)),
+    ("GET", "/ai/studies/{uid}", None, (401, 200, 200, 200)),
+    ("GET", "/ai/health", None, (401, 200, 200, 200)),
+    ("GET", "/ai/metrics", None, (401, 200, 200, 200)),
+    ("GET", "/ai/login", None, (200, 200, 200, 200)),
+    ("GET", "/ohif/node/extension.mjs", None, (401, 200, 200, 200)),
+    ("GET", "/", None, (403, 301, 301, 301)),
+    ("GET", "/app/explorer.html", None, (403, 200, 200, 200)),
+    ("GET", "/system", None, (403, 200, 200, 200)),
+    ("GET", "/studies", None, (403, 200, 200, 200)),
+    ("GET", "/studies/{id}/archive", None, (403, 200, 200, 200)),
+    ("GET", "/dicom-web/studies/{uid}/metadata", None, (403, 200, 200, 200)),
+    ("POST", "/tools/find", {"Level": "Study", "Query": {}}, (403, 200, 200, 200)),
+    ("POST", "/ai/studies/{uid}/runs", {}, (401, 403, 200, 200)),
+    ("POST", "/ai/studies/{uid}/assessments", {"verdict": "accept"}, (401, 403, 201, 201)),
+    ("POST", "/ai/runs/{run}/retry", None, (401, 403, 403, 409)),
+    ("POST", "/instances", None, (403, 403, 403, 400)),
+    ("POST", "/dicom-web/studies", None, (403, 403, 403, 415)),
+    ("POST", "/studies/{id}/anonymize", {"Remove": [7]}, (403, 403, 403, 400)),
+    ("POST", "/tools/reset", None, (403, 403, 403, None)),
+    ("POST", "/tools/shutdown", None, (403, 403, 403, None)),
+    ("PUT", "/tools/log-level", "default", (403, 403, 403, 200)),
+    ("GET", "/modalities", None, (403, 403, 403, 200)),
+    ("GET", "/dicom-web/servers", None, (403, 403, 403, 200)),
+    ("GET", "/changes?limit=1", None, (403, 403, 403, 200)),
+    ("GET", "/changes?_method=DELETE", None, (403, 403, 403, None)),
+    ("DELETE", "/studies/{id}", None, (403, 403, 403, None)),
+    ("GET", "//changes", None, (403, 403, 403, 200)),
+    ("GET", "/app/../changes", None, (403, 403, 403, 200)),
+    ("GET", "/app/%2e%2e/changes", None, (403, 403, 403, None)),
+)
+
+
+def test_each_role_gets_what_it_may(guarded: GuardedNode, read: Read) -> None:
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(guarded.client()),
+            *(stack.enter_context(guarded.logged_in(role)) for role in Role),
+        ]
+        got = matrix(clients, read)
+    assert got == {f"{method} {path}": expected for method, path, _, expected in ROWS}
+
+
+def matrix(clients: Sequence[httpx.Client], read: Read) -> dict[str, tuple[int | None, ...]]:
+    """Return the status of each call for each client, but where it is not to be tried."""
+    words = {"uid": read.uid, "id": read.orthanc_id, "run": read.run_id}
+    got = {}
+    for method, path, body, expected in ROWS:
+        codes = tuple(
+            None if wanted is None else status(client, method, path.format(**words), body)
+            for client, wanted in zip(clients, expected, strict=True)
+        )
+        got[f"{method} {path}"] = codes
+    return got
+
+
+def status(client: httpx.Client, method: str, path: str, body: object) -> int:
+    """Return the status of one request, its path sent as it is written."""
+    content = body.encode() if isinstance(body, str) else None
+    request = client.build_request(
+        method, "/", json=body if isinstance(body, dict) else None, content=content
+    )
+    request.url = request.url.copy_with(raw_path=path.encode())
+    return client.send(request).status_code
+
+
+FOREIGN = (
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+    {"Host": "evil.example:8042"},
+)
+FORGED = (
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Host": "evil.example:8042", "Origin": "http://evil.example:8042"},
+)
+
+
+def attempts() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield what a page elsewhere could have a reader's browser send."""
+    for headers in FOREIGN:
+        for path in ("/studies", "/system", "/ai/worklist", "/dicom-web/studies"):
+            yield "GET", path, headers
+    for headers in FORGED:
+        yield "POST", "/tools/reset", headers
+        yield "POST", "/ai/studies/1.2.3/runs", headers
+        yield "DELETE", "/changes", headers
+        yield "GET", "/changes?_method=DELETE", headers
+
+
+def test_another_site_gets_nothing_from_who_is_logged_in(guarded: GuardedNode) -> None:
+    with guarded.logged_in(OPERATOR) as browser:
+        del browser.headers["Origin"], browser.headers["Sec-Fetch-Site"]
+        got = {
+            (method, path, str(headers)): browser.request(method, path, headers=headers).status_code
+            for method, path, headers in attempts()
+        }
+        assert browser.post("/tools/reset").status_code == 403  # a cookie, and no word whence
+        link = {
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": "navigate",
+            "Sec-Fetch-Dest": "document",
+        }
+        assert browser.get("/ai/", headers=link).status_code == 200
+    assert set(got.values()) == {403}
+
+
+def test_another_site_gets_nothing_from_an_open_node(node: LiveNode) -> None:
+    origin = f"http://127.0.0.1:{node.http_port}"
+    with httpx.Client(base_url=origin, timeout=30, trust_env=False) as browser:
+        got = {
+            (method, path, str(headers)): browser.request(method, path, headers=headers).status_code
+            for method, path, headers in attempts()
+        }
+        assert browser.get("/system").status_code == 200
+    assert set(got.values()) == {403}
+
+
+@pytest.mark.parametrize("path", ["/studies", "/ai/worklist", "/dicom-web/studies", "/tools/find"])
+def test_no_preflight_is_granted(guarded: GuardedNode, path: str) -> None:
+    asked = {
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with guarded.by_basic(OPERATOR) as client:
+        for method in ("OPTIONS", "GET"):
+            answer = client.request(method, path, headers=asked)
+            assert [n for n in answer.headers if n.startswith("access-control-")] == []
+
+
+def test_answers_come_with_their_headers(guarded: GuardedNode) -> None:
+    with guarded.logged_in(READER) as browser:
+        for path in ("/ai/", "/ohif/", "/ai/worklist", "/system"):
+            headers = browser.get(path).headers
+            assert headers["strict-transport-security"].startswith("max-age=")
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["cross-origin-opener-policy"] == "same-origin"
+            if path != "/system":
+                assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        (cookie,) = [c for c in browser.cookies.jar if c.name.startswith("__Host-")]
+        assert (cookie.secure, cookie.path) == (True, "/")
+
+
+def test_the_port_speaks_tls_alone(guarded: GuardedNode) -> None:
+    with pytest.raises(httpx.TransportError):
+        httpx.get(guarded.origin.replace("https", "http") + "/system", trust_env=False)
+
+
+def test_program_logs_in_by_basic_and_the_change_has_its_name(
+    guarded: GuardedNode, read: Read
+) -> None:
+    with guarded.by_basic(RADIOLOGIST) as client:
+        answer = client.post(f"/ai/studies/{read.uid}/assessments", json={"verdict": "reject"})
+        assert (answer.status_code, answer.json()["user"]) == (201, "radiologist")
+        told = client.get(f"/ai/studies/{read.uid}").json()
+    assert told["assessment"]["user"] == "radiologist"
+
+
+def test_commands_reach_the_node(guarded: GuardedNode) -> None:
+    assert '"ready": true' in guarded.node.run("status", "--json").stdout
+    assert "users log in" in guarded.node.run("doctor").stdout
+
+
+def test_password_change_ends_what_was_open(guarded: GuardedNode, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("first long password\n")
+    guarded.node.run("users", "add", "ada", "--role", "reader", "--password-file", str(secret))
+    with guarded.client(headers={"Origin": guarded.origin}) as browser:
+        form = {"user": "ada", "password": "first long password"}
+        assert browser.post("/ai/login", data=form).status_code == 303
+        assert browser.get("/ai/session").json()["user"] == "ada"
+        secret.write_text("second long password\n")
+        guarded.node.run("users", "passwd", "ada", "--password-file", str(secret))
+        assert browser.get("/ai/session").status_code == 401
+
+
+def test_api_answers_nobody_but_the_plugin(guarded: GuardedNode) -> None:
+    site = guarded.node.settings()
+    transport = httpx.HTTPTransport(uds=site.api.removeprefix("unix:"))
+    with httpx.Client(transport=transport, base_url="http://api") as client:
+        for headers in ({}, {"X-Node-Token": "guessed"}, {"X-Node-User": "operator"}):
+            assert client.get("/ai/worklist", headers=headers).status_code == 401
+    with guarded.client(headers={"X-Node-Machine": "yes", "X-Node-User": "operator"}) as client:
+        assert client.get("/ai/worklist").status_code == 401
+        assert client.get("/system").status_code == 403
+        assert client.get("/internal/who").status_code == 403
+    with guarded.client(headers=site.orthanc_headers) as client:  # from outside it opens nothing
+        assert client.get("/system").status_code == 403
+        assert client.get("/ai/worklist").status_code == 401
+
+
+def through_the_provider(guarded: GuardedNode, browser: httpx.Client, person: str) -> str:
+    """Log in at the provider; return the address that it leads back to."""
+    left = browser.get("/ai/login/oidc?next=/ai/trends")
+    assert left.status_code == 303
+    asked = parse_qs(urlsplit(left.headers["location"]).query)
+    assert left.headers["location"].startswith(guarded.issuer)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert all(len(asked[name][0]) >= 30 for name in ("state", "nonce", "code_challenge"))
+    with httpx.Client(trust_env=False) as elsewhere:
+        back = elsewhere.post(left.headers["location"], data={"sub": person})
+    return str(back.headers["location"])
+
+
+def test_user_of_the_site_logs_in_by_its_provider(guarded: GuardedNode) -> None:
+    with guarded.client() as browser:
+        back = through_the_provider(guarded, browser, "7")
+        with guarded.client() as thief:
+            assert "begun elsewhere" in thief.get(back).text
+        back = through_the_provider(guarded, browser, "7")
+        arrived = browser.get(back)
+        assert (arrived.status_code, arrived.headers["location"]) == (303, "/ai/trends")
+        told = browser.get("/ai/session").json()
+        assert told == {"user": "grace", "role": "operator", "open": False}
+        assert browser.get("/modalities").status_code == 200
+        assert browser.get(back).status_code == 401  # a state serves once
+
+
+@pytest.mark.parametrize(("person", "word"), [("8", "no role"), ("9", "has a password here")])
+def test_user_of_the_site_who_may_not(guarded: GuardedNode, person: str, word: str) -> None:
+    with guarded.client() as browser:
+        answer = browser.get(through_the_provider(guarded, browser, person))
+        assert answer.status_code == 401
+        assert word in answer.text
+        assert browser.get("/ai/session").status_code == 401
+
+
+def test_up_for_other_machines_without_a_user_says_what_to_do(
+    tmp_path: Path, node: LiveNode
+) -> None:
+    wanted = ("NODE_ALLOW_REMOTE", "NODE_BEHIND_TLS_PROXY", "NODE_DICOM_PLAIN")
+    remote = {**node.environment, **dict.fromkeys(wanted, "true")}
+    fresh = LiveNode(tmp_path / "home", free_port(), free_port(), free_port(), remote)
+    told = fresh.run("up", "--detach", check=False)
+    assert told.returncode == 1
+    assert "dicom-node users add NAME --role operator" in told.stderr
