@@ -2,7 +2,7 @@
 
 The hash is taken over the rules, not over the file's bytes, and leaves out sections that change
 no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent`` and ``urgency``
-(docs/decisions/0012-intake-rules.md). A new rule there must not make a new run of every study.
+(docs/decisions/0013-intake-rules.md). A new rule there must not make a new run of every study.
 """
 
 import hashlib
