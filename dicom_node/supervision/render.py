@@ -89,6 +89,8 @@ def redis(layout: Layout) -> str:
             "appendfsync everysec",
             'save ""',
             "maxmemory-policy noeviction",
+            # A title is written over the environment, by which an orphan is known as ours.
+            "set-proc-title no",
             "",
         ]
     )
