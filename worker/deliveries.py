@@ -27,7 +27,8 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
         except ArchiveError as exc:
             _postpone(book, due, exc, retry)
         else:
-            book.delivered(due.delivery_id)
+            if book.delivered(due.delivery_id):
+                Path(due.file).unlink(missing_ok=True)
             log.get().info("delivery.done", run_id=due.run_id, destination=due.destination)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from dicom_node.domain import AuditEntry, DueDelivery
 from dicom_node.errors import LedgerError
@@ -77,9 +77,17 @@ class DeliveryBook:
                 for row, uid in session.execute(query)
             )
 
-    def delivered(self, delivery_id: int) -> None:
-        """End a delivery DELIVERED."""
+    def delivered(self, delivery_id: int) -> bool:
+        """End a delivery DELIVERED; True where every destination of the file has it now."""
         self._attempted(delivery_id, DeliveryState.DELIVERED, "", None)
+        mine, other = aliased(DeliveryRow), aliased(DeliveryRow)
+        wanting = (
+            select(other.delivery_id)
+            .join(mine, mine.file == other.file)
+            .where(mine.delivery_id == delivery_id, other.state != DeliveryState.DELIVERED)
+        )
+        with self._database.read() as session:
+            return session.scalar(wanting.limit(1)) is None
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
         """Try again at ``retry_at``; None ends it FAILED."""

@@ -165,8 +165,8 @@ class DeliveryBook(Protocol):
         """Return deliveries whose time has come."""
         ...
 
-    def delivered(self, delivery_id: int) -> None:
-        """End a delivery DELIVERED."""
+    def delivered(self, delivery_id: int) -> bool:
+        """End a delivery DELIVERED; True where every destination of the file has it now."""
         ...
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
