@@ -21,6 +21,10 @@ _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _MOST_CONTEXTS = 128
+_NO_ANSWER = "the peer ended the association on this file, or did not answer"
+_CHANCES = 2
+"""Storing twice is harmless, and pynetdicom 3.0 can lose an answer: its reactor may take it in the
+moment between two messages, when it is believed to pause."""
 _UNREADABLE = (InvalidDicomError, AttributeError, EOFError, OSError, RecursionError, ValueError)
 
 
@@ -89,9 +93,14 @@ class StoreScu:
         association = self._associate(entity)
         try:
             for path, _, _ in batch:
-                if not association.is_established:  # the peer gave up on the file before
-                    association = self._associate(entity)
-                yield _send_one(association, path)
+                for _ in range(_CHANCES):
+                    if not association.is_established:  # the peer gave up on a file
+                        association = self._associate(entity)
+                    outcome = _send_one(association, path)
+                    if outcome.message != _NO_ANSWER:
+                        break
+                    association.abort()
+                yield outcome
         finally:
             association.release()
 
@@ -138,7 +147,7 @@ def _store(association: Association, path: Path) -> SendOutcome:
     except (*_UNREADABLE, RuntimeError) as exc:  # no accepted context, or a broken file
         return SendOutcome(path, None, str(exc).splitlines()[0])
     if "Status" not in status:
-        return SendOutcome(path, None, "the peer ended the association on this file")
+        return SendOutcome(path, None, _NO_ANSWER)
     return SendOutcome(
         path, status.Status, status.get("ErrorComment") or f"status 0x{status.Status:04X}"
     )

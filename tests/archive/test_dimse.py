@@ -24,6 +24,7 @@ class Scp:
     def __init__(self) -> None:
         self.port = free_port()
         self.status = 0x0000
+        self.aborts = 0
         self.received: list[Dataset] = []
         self.callers: list[str] = []
         entity = AE("TEST-SCP")
@@ -41,6 +42,10 @@ class Scp:
 
     def _take(self, event: Event) -> int:
         self.callers.append(event.assoc.requestor.ae_title)
+        if self.aborts:
+            self.aborts -= 1
+            event.assoc.abort()
+            return self.status
         self.received.append(event.dataset)
         return self.status
 
@@ -132,3 +137,18 @@ def test_destination_refusal_will_not_pass(
 
 def _peer(scp: Scp) -> Peer:
     return Peer("127.0.0.1", scp.port, "TEST-SCP", timeout_s=10)
+
+
+def test_file_without_an_answer_is_sent_once_more(scp: Scp, film: Path) -> None:
+    """pynetdicom can lose an answer that was given, and a peer can die and come back."""
+    scp.aborts = 1
+    (outcome,) = StoreScu(Peer("127.0.0.1", scp.port, "TEST-SCP")).send([film])
+    assert outcome.stored
+    assert len(scp.received) == 1
+
+
+def test_file_that_a_peer_never_answers_is_not_sent_for_ever(scp: Scp, film: Path) -> None:
+    scp.aborts = 3
+    (outcome,) = StoreScu(Peer("127.0.0.1", scp.port, "TEST-SCP")).send([film])
+    assert not outcome.stored
+    assert scp.aborts == 1
