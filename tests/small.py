@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.faults.holds import Holds
 from dicom_node import policy
 from dicom_node.supervision.home import Layout
 from tests.conftest import missing_tool
@@ -24,6 +25,7 @@ _POLICY = {
     "first_delay_s = 2": "first_delay_s = 0.2",
     "seconds = 30": "seconds = 4",
     "rise_s = 600": "rise_s = 8",
+    "ct_deadline_s = 45": "ct_deadline_s = 8",
 }
 _RULES = """
 [[urgency.rules]]
@@ -38,6 +40,7 @@ urgency = "LOW"
 """
 _NODE = f"""
 policy = "{{home}}/policy.toml"
+checkpoints = "{{home}}/checkpoints"
 disk_reserve_bytes = {RESERVE_MIB * MIB}
 queue_limit = {QUEUE_LIMIT}
 run_time_limit_s = {TIME_LIMIT_S}
@@ -66,6 +69,11 @@ def small_node(home: Path) -> Iterator[LiveNode]:
             yield node
     finally:
         subprocess.run(["umount", "--lazy", storage], check=True, timeout=30)
+
+
+def holds(node: LiveNode) -> Holds:
+    """Return what holds a small node's processes at points of a study's way."""
+    return Holds(node.home / "checkpoints")
 
 
 def images(node: LiveNode) -> Path:
