@@ -22,6 +22,7 @@ from pydicom import dcmread
 
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
 from dicom_node.settings import load
+from tests.dcmtk import dcmtk
 from tests.nodes import LiveNode
 from worker.bench import Bench
 
@@ -65,7 +66,13 @@ def films(data: Path, count: int, folder: Path) -> list[tuple[str, list[Path]]]:
 def measure(node: LiveNode, peer: Bench, name: str, files: Sequence[Path]) -> Timed:
     """Send one study, wait for its end, then read it in process."""
     uid = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
-    command = ["storescu", "-xs" if len(files) > 1 else "-xe", "-aec", "AITRIAGE", "127.0.0.1"]
+    command = [
+        dcmtk("storescu"),
+        "-xs" if len(files) > 1 else "-xe",
+        "-aec",
+        "AITRIAGE",
+        "127.0.0.1",
+    ]
     subprocess.run(
         [*command, str(node.dicom_port), *map(str, files)],
         env={**os.environ, "TCP_NODELAY": "1"},

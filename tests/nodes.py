@@ -20,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from dicom_node.archive.dimse import Peer, SendOutcome, StoreScu
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.settings import Settings
+from tests.dcmtk import dcmtk
 
 FINAL = frozenset({"REPORTED", "REFUSED", "FAILED"})
 _DEADLINE_S = 120.0
@@ -113,7 +114,14 @@ class LiveNode:
 
     def dcmsend(self, files: Iterable[Path]) -> None:
         """Send files by dcmtk, each as it is; what the node will not take is passed over."""
-        command = ["dcmsend", "--no-halt", "--no-uid-checks", "-aec", "AITRIAGE", "127.0.0.1"]
+        command = [
+            dcmtk("dcmsend"),
+            "--no-halt",
+            "--no-uid-checks",
+            "-aec",
+            "AITRIAGE",
+            "127.0.0.1",
+        ]
         subprocess.run(
             [*command, str(self.dicom_port), *map(str, files)],
             env={**self.environment, "TCP_NODELAY": "1"},

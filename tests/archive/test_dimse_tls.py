@@ -1,7 +1,6 @@
 """Our own side of DICOM over TLS, against real SCPs: pynetdicom's and dcmtk's."""
 
 import gc
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from dicom_node.pixels.wrap import encode
 from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.certificates import Authority, Identity
-from tests.conftest import missing_tool
+from tests.dcmtk import dcmtk
 from tests.nodes import NotYetError, eventually, free_port
 
 # pynetdicom 3.0.4 leaves a refused socket to the collector, which warns.
@@ -112,13 +111,11 @@ def test_delivery_is_refused(authority: Authority, film: Path, tmp_path: Path, f
 
 
 def test_delivery_to_dcmtk(authority: Authority, film: Path, tmp_path: Path) -> None:
-    if shutil.which("storescp") is None:
-        missing_tool("dcmtk is not installed")
     theirs, mine, port = authority.issue("127.0.0.1"), authority.issue("n"), free_port()
     folder = tmp_path / "received"
     folder.mkdir()
     command = [
-        "storescp", "-od", str(folder), "+tls", str(theirs.key), str(theirs.certificate),
+        dcmtk("storescp"), "-od", str(folder), "+tls", str(theirs.key), str(theirs.certificate),
         "+cf", str(authority.file), "-rc", str(port),
     ]  # fmt: skip
     with subprocess.Popen(command) as server:

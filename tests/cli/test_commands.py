@@ -207,7 +207,7 @@ def test_show_of_an_unknown_study_fails(home: Path) -> None:
 def test_retry_of_an_unknown_run_fails(home: Path) -> None:
     result = run("retry", "no-such-run")
     assert result.exit_code == 1
-    assert "no-such-run" in one_error_line(result)
+    assert "no such run" in one_error_line(result)
     assert home.exists()
 
 

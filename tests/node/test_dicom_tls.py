@@ -3,7 +3,6 @@
 import gc
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -26,6 +25,7 @@ from dicom_node.domain import RunState
 from dicom_node.phantom.samples import DemoSample, demo_studies
 from tests.certificates import Authority, Identity
 from tests.collectors import Collector, ids
+from tests.dcmtk import dcmtk
 from tests.nodes import LiveNode, NotYetError, eventually, free_port
 
 pytestmark = [
@@ -137,7 +137,7 @@ def test_a_collector_gets_the_trail_of_that_study(strict: Strict, film: DemoSamp
 
 def test_dcmtk_gets_in_over_tls(strict: Strict, film: DemoSample) -> None:
     command = [
-        "storescu", "-aet", _STATION, "-aec", "AITRIAGE", "+tls",
+        dcmtk("storescu"), "-aet", _STATION, "-aec", "AITRIAGE", "+tls",
         str(strict.mine.key), str(strict.mine.certificate),
         "+cf", str(strict.authority.file), "127.0.0.1", str(strict.node.dicom_port),
         *map(str, film.files),
@@ -259,9 +259,7 @@ def test_a_present_version_is_spoken(strict: Strict) -> None:
 
 
 def test_plain_dicom_is_refused(strict: Strict) -> None:
-    if shutil.which("echoscu") is None:
-        pytest.fail("dcmtk is not installed")
-    command = ["echoscu", "-v", "-aet", _STATION, "-aec", "AITRIAGE", "127.0.0.1"]
+    command = [dcmtk("echoscu"), "-v", "-aet", _STATION, "-aec", "AITRIAGE", "127.0.0.1"]
     done = subprocess.run(
         [*command, str(strict.node.dicom_port)],
         capture_output=True,

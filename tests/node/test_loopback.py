@@ -7,6 +7,7 @@ import socket
 import psutil
 import pytest
 
+from tests.dcmtk import dcmtk
 from tests.namespaces import HERE, other_machine
 from tests.nodes import LiveNode, NotYetError, eventually
 
@@ -17,7 +18,9 @@ def test_scan_from_another_machine_finds_both_ports_closed(node: LiveNode) -> No
     with other_machine() as other, socket.create_server(("0.0.0.0", 0)) as control:
         open_port = control.getsockname()[1]
         found = other.scan(node.http_port, node.dicom_port, open_port)
-        called = other.run("echoscu", "-aec", "AITRIAGE", "-to", "5", HERE, str(node.dicom_port))
+        called = other.run(
+            dcmtk("echoscu"), "-aec", "AITRIAGE", "-to", "5", HERE, str(node.dicom_port)
+        )
     assert found == {node.http_port: "closed", node.dicom_port: "closed", open_port: "open"}
     assert called.returncode != 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from dicom_node.domain import RunState
 from dicom_node.phantom.samples import DemoSample, demo_studies
-from tests.conftest import missing_tool
+from tests.dcmtk import dcmtk
 from tests.nodes import LiveNode
 
 pytestmark = pytest.mark.node
@@ -124,14 +124,14 @@ def test_dcmtk_finds_and_fetches_the_report(
     asked = _keys(
         QueryRetrieveLevel="SERIES", StudyInstanceUID=study, Modality="SR", SeriesDescription=""
     )
-    assert "RESEARCH" in _dcmtk(["findscu", "-S", *asked, *peer])
+    assert "RESEARCH" in _dcmtk([dcmtk("findscu"), "-S", *asked, *peer])
     wanted = _keys(
         QueryRetrieveLevel="IMAGE",
         StudyInstanceUID=study,
         SeriesInstanceUID=report["series_instance_uid"],
         SOPInstanceUID=report["sop_instance_uid"],
     )
-    _dcmtk(["getscu", "-S", "-od", str(tmp_path), *wanted, *peer])
+    _dcmtk([dcmtk("getscu"), "-S", "-od", str(tmp_path), *wanted, *peer])
     (fetched,) = tmp_path.iterdir()
     assert pydicom.dcmread(fetched).SOPInstanceUID == report["sop_instance_uid"]
 
@@ -141,8 +141,5 @@ def _keys(**keys: str) -> list[str]:
 
 
 def _dcmtk(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    except FileNotFoundError:
-        missing_tool(f"{command[0]} is not installed (dcmtk)")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout + done.stderr

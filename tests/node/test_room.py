@@ -12,6 +12,7 @@ import pytest
 
 from dicom_node.archive.dimse import Peer, StoreScu
 from dicom_node.pixels.wrap import encode
+from tests.dcmtk import dcmtk
 from tests.images import film as image_of
 from tests.nodes import LiveNode, NotYetError, eventually
 from tests.resending import Studies, Study, live
@@ -59,7 +60,7 @@ def test_full_disk_refuses_images_and_takes_them_again(
     with full_disk(node):
         assert statuses(node, film) == {OUT_OF_RESOURCES}
         told = subprocess.run(
-            ["storescu", "-v", "127.0.0.1", str(node.dicom_port), file],
+            [dcmtk("storescu"), "-v", "127.0.0.1", str(node.dicom_port), file],
             capture_output=True,
             text=True,
             timeout=60,

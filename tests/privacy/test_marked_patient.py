@@ -26,6 +26,7 @@ from dicom_node import uids
 from dicom_node.ledger import open_ledger
 from dicom_node.phantom import samples
 from dicom_node.pixels.wrap import encode
+from tests.dcmtk import dcmtk
 from tests.marks import MARKS, PIXEL_MARK, forms, marked
 from tests.nodes import LiveNode, NotYetError, eventually, free_port
 
@@ -178,10 +179,10 @@ def _wrong_requests(node: LiveNode, uid: str) -> list[str]:
 def _archive_requests(node: LiveNode, folder: Path) -> list[str]:
     """Ask Orthanc for the patient by every protocol, and send it what it will not take."""
     peer = ["-aec", "AITRIAGE", "127.0.0.1", str(node.dicom_port)]
-    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID=MRKPID77"]
-    keys += ["-k", f"PatientName={MARKS[0]}*"]
-    for command in (["findscu", "-S", *peer], ["movescu", "-S", "-aem", "NOBODY", *peer]):
-        subprocess.run([*command, *keys], capture_output=True, check=False, timeout=60)
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"PatientName={MARKS[0]}*"]
+    for name, *options in (("findscu",), ("movescu", "-aem", "NOBODY")):
+        command = [dcmtk(name), "-S", *options, *peer, *keys]
+        subprocess.run(command, capture_output=True, check=False, timeout=60)
     base = f"http://127.0.0.1:{node.http_port}"
     with httpx.Client(base_url=base, trust_env=False, timeout=30) as client:
         client.post("/instances", content=b"DICM" + MARKS[0].encode() * 20)
