@@ -120,7 +120,9 @@ def test_failure_says_what_to_do_and_can_be_tried_again(
     film = data_dir / "dicom" / "cxr" / "nih_udacity_test3.dcm"
     with node.paused("worker"):
         study = send(node, [film])
-        viewer.open(study)
+        with viewer.page.expect_response(re.compile("/frames/1$")) as frame:
+            viewer.open(study)
+        frame.value.finished()  # else the archive has nothing to show, and the viewer says so
         viewer.diagnose()
         expect(viewer.part("progress")).to_be_visible()
         (orthanc_id,) = node.lookup(study, "Study")
