@@ -93,12 +93,18 @@ class Campaign:
 
     def _child(self, target: str, first: int, end: int, tally: Tally) -> int:
         command = [sys.executable, "-m", "bench.fuzz.child", target, str(self.seed)]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [*command, str(first), str(end), str(self.seeds)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        ) as process:
+            return self._follow(process, target, first, tally)
+
+    def _follow(
+        self, process: subprocess.Popen[bytes], target: str, first: int, tally: Tally
+    ) -> int:
+        """Listen to a child until it ends or hangs; return the number to go on with."""
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("the child has no pipes")
         running, heard = first, False
