@@ -14,22 +14,22 @@ def check(hurt: Try, fault: str, number: int) -> None:
     assert outcome.state == "REPORTED", outcome.reason
 
 
-@pytest.mark.parametrize("number", [5, 6, 12, 14, 17, 21])
+@pytest.mark.parametrize("number", [5, 12, 14, 17])
 def test_worker_killed(hurt: Try, number: int) -> None:
     check(hurt, "kill -9 worker", number)
 
 
-@pytest.mark.parametrize("number", [3, 4, 19, 20])
+@pytest.mark.parametrize("number", [3, 4, 19])
 def test_intake_killed(hurt: Try, number: int) -> None:
     check(hurt, "kill -9 intake", number)
 
 
-@pytest.mark.parametrize("number", [1, 14, 15])
+@pytest.mark.parametrize("number", [1, 14])
 def test_orthanc_killed(hurt: Try, number: int) -> None:
     check(hurt, "kill -9 orthanc", number)
 
 
-@pytest.mark.parametrize("number", [4, 5, 21])
+@pytest.mark.parametrize("number", [4, 21])
 def test_redis_killed(hurt: Try, number: int) -> None:
     check(hurt, "kill -9 redis", number)
 
