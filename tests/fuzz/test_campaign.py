@@ -7,7 +7,7 @@ import pytest
 from bench.fuzz import seeds, targets
 from bench.fuzz.campaign import Campaign
 
-INPUTS = 2000
+INPUTS = 1200
 LIMIT_S = 60.0
 
 
