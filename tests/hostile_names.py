@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import dicom_node.pixels.load  # noqa: F401  # it teaches pydicom ISO_IR 203
+
 EVERY_CHARSET: Final[dict[str, tuple[str | tuple[str, ...], str]]] = {
     "latin1": ("ISO_IR 100", "Müller^Zoë"),
     "latin2": ("ISO_IR 101", "Dvořák^Łukasz"),
