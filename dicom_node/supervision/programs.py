@@ -97,8 +97,9 @@ def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
         "NODE_DICOM_PORT": str(settings.dicom_port),
         "NODE_AE_TITLE": settings.ae_title,
         "NODE_STABLE_AGE_S": str(settings.stable_age_s),
-        # Where the node ends TLS itself, other machines reach the proxy and nothing behind it.
-        "NODE_ALLOW_REMOTE": str(settings.allow_remote and not own_tls).lower(),
+        # Where the node ends TLS itself, other machines reach the proxy and nothing behind it. Not
+        # NODE_ALLOW_REMOTE: the plugin reads that from the site, as all processes do.
+        "NODE_ORTHANC_REMOTE": str(settings.allow_remote and not own_tls).lower(),
         "NODE_ORTHANC_STORAGE": str(layout.orthanc_storage),
         "NODE_ORTHANC_SCRIPT": str(PLUGIN_FILE),
     }

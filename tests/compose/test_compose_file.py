@@ -100,6 +100,11 @@ def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
         assert f"{name} {value}" in supervised
 
 
+def test_orthanc_answers_other_containers(services: dict[str, dict[str, Any]]) -> None:
+    assert services["orthanc"]["environment"]["NODE_ORTHANC_REMOTE"] == "true"
+    assert "${NODE_ORTHANC_REMOTE:-false}" in (ROOT / "orthanc" / "orthanc.json").read_text()
+
+
 def test_orthanc_sends_without_delay() -> None:
     assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text()
 
