@@ -2,8 +2,21 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from playwright.sync_api import Locator, Page, expect
+
+_SHOWS_A_PICTURE: Final = """
+number => {
+    const pane = document.querySelectorAll('[data-cy=viewport-pane]')[number];
+    const canvas = pane?.querySelector('canvas.cornerstone-canvas');
+    if (!canvas?.width || !canvas?.height) return false;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set(new Uint32Array(data.buffer));
+    return seen.size > 8;
+}
+"""
+"""A canvas that is still blank, or holds no more than an error, has a colour or two."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +32,11 @@ class Viewer:
         self.drawn()
 
     def drawn(self, count: int = 1) -> None:
-        """Wait until there are so many viewports and each counts its images."""
+        """Wait until there are so many viewports and each counts its images and shows one."""
         expect(self.viewports).to_have_count(count)
         for number in range(count):
             expect(self.viewports.nth(number)).to_contain_text(re.compile(r"\d+/[1-9]"))
+            self.page.wait_for_function(_SHOWS_A_PICTURE, arg=number)
 
     def diagnose(self) -> None:
         """Press the button."""

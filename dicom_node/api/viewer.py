@@ -29,7 +29,7 @@ _TYPES: Final[Mapping[str, str]] = {
 
 _POLICY: Final = (
     "default-src 'none'",
-    "script-src 'self' 'wasm-unsafe-eval' {inline}",
+    "script-src 'self' 'wasm-unsafe-eval' {scripts}",
     "worker-src 'self' blob:",
     "style-src 'self' 'unsafe-inline'",  # its components style themselves
     "img-src 'self' data: blob:",
@@ -42,6 +42,10 @@ _POLICY: Final = (
 )
 """What OHIF needs, and no more: no other host, no inline script but the two of its own page."""
 
+_WORKERS_MAY: Final = "'unsafe-eval'"
+"""What the decoders of JPEG, JPEG-LS, JPEG 2000 and HTJ2K need (emscripten's embind writes its
+calls as functions), and what a worker, which sees no page, can be given."""
+
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _NAMED_BY_CONTENT: Final = re.compile(r"(^|\.)[0-9a-f]{16}\.")
 _INDEX: Final = "index.html"
@@ -52,11 +56,18 @@ _MISSING: Final = (
 )
 
 
-def policy(page: str) -> str:
-    """Return the viewer's content security policy, which allows the scripts inside its page."""
+def policy(file: Path) -> str:
+    """Return the content security policy of one of the viewer's files.
+
+    The page allows the scripts inside it. A script's own policy counts where it is started as a
+    worker: for what a page loads, the page's policy counts (CSP3, 4.2.3).
+    """
+    if file.suffix in {".js", ".mjs"}:
+        return "; ".join(_POLICY).format(scripts=_WORKERS_MAY)
+    page = file.read_text() if file.name == _INDEX else ""
     hashes = (sha256(script.encode()).digest() for script in _INLINE.findall(page))
     inline = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in hashes)
-    return "; ".join(_POLICY).format(inline=inline)
+    return "; ".join(_POLICY).format(scripts=inline)
 
 
 class ViewerFiles(StaticFiles):
@@ -100,9 +111,7 @@ class ViewerFiles(StaticFiles):
             file, stat_result = compressed, compressed.stat()
             headers["Content-Encoding"] = "gzip"
         response = FileResponse(file, status_code, headers, media_type, stat_result=stat_result)
-        # Scripts have it too: a worker lives by the policy that its own file came with.
-        page = file.read_text() if file.name == _INDEX else ""
-        response.headers["Content-Security-Policy"] = policy(page)
+        response.headers["Content-Security-Policy"] = policy(Path(full_path))
         if self.is_not_modified(response.headers, asked):
             return NotModifiedResponse(response.headers)
         return response

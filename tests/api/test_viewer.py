@@ -49,6 +49,13 @@ def test_each_file_has_the_type_that_browsers_ask_for(
 
 
 @pytest.mark.usefixtures("viewer")
+def test_only_a_worker_may_turn_text_into_code(client: AsgiClient) -> None:
+    page, script = (client.get(f"/ohif/{path}").headers for path in ("", BUNDLE))
+    assert "'unsafe-eval'" not in page["content-security-policy"]
+    assert "script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'" in script["content-security-policy"]
+
+
+@pytest.mark.usefixtures("viewer")
 @pytest.mark.parametrize("place", ["viewer?StudyInstanceUIDs=1.2.3", "segmentation", "a/b"])
 def test_deep_link_is_the_page(client: AsgiClient, place: str) -> None:
     assert client.get(f"/ohif/{place}").text == "<!doctype html>viewer"
