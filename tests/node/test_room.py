@@ -23,8 +23,11 @@ pytestmark = pytest.mark.node
 OUT_OF_RESOURCES = 0xA700
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def node(small: LiveNode) -> LiveNode:
+    """Return the small node without the images of the tests before, which fill its disk."""
+    for study in small.get("/studies").json():
+        small.delete(f"/studies/{study}")
     return small
 
 
