@@ -23,9 +23,6 @@ from pydantic_settings import (
 from dicom_node.domain import Role
 from dicom_node.errors import SettingsError
 
-RESULT_HEADER = "x-dicom-node-result"
-"""An HTTP header of the node's own requests to Orthanc: a result is stored on a full disk too."""
-
 _LONGEST_SOCKET_PATH = 100
 """sun_path holds 108 bytes (unix(7)); the longest of our names fits below this."""
 

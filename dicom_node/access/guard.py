@@ -74,7 +74,7 @@ class Guard:
         Orthanc calls it on the thread that will carry the request out, and tells the address of
         the sender here alone: it is kept for `address`.
         """
-        sent = {name.lower(): value for name, value in headers.items()}
+        sent = _lowered(headers)
         address = self._sender(address, sent)
         with self._lock:
             self._addresses[get_ident()] = address
@@ -86,6 +86,10 @@ class Guard:
             return False
         identity = self._who(sent, address)
         return identity is not None and permits(identity.role, verb, path)
+
+    def is_the_node(self, headers: Mapping[str, str]) -> bool:
+        """Tell whether one of the node's own processes sent a request."""
+        return speaks_for_the_node(_lowered(headers), self._token)
 
     def address(self) -> str:
         """Return the address of whoever sent the request that this thread carries out."""
@@ -142,6 +146,10 @@ def api_client(settings: Settings, timeout_s: float = _TIMEOUT_S) -> httpx.Clien
         trust_env=False,
         headers={"Accept-Encoding": "identity"},  # unless the browser asks for another
     )
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _is_the_apis(path: str) -> bool:

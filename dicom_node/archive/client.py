@@ -6,7 +6,7 @@ import httpx
 from pyorthanc import Orthanc
 
 from dicom_node.errors import ArchiveAway, ArchiveUnavailable, StudyNotFound
-from dicom_node.settings import RESULT_HEADER, Settings
+from dicom_node.settings import Settings
 
 _TIMEOUT_S = 30.0
 
@@ -21,11 +21,7 @@ def connect(settings: Settings) -> Orthanc:
         return_raw_response=True,
         timeout=_TIMEOUT_S,
         # gzip made a CT six times slower to fetch
-        headers={
-            "Accept-Encoding": "identity",
-            RESULT_HEADER: "1",
-            **settings.orthanc_headers,
-        },
+        headers={"Accept-Encoding": "identity", **settings.orthanc_headers},
         trust_env=False,
     )
 

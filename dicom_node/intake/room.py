@@ -13,7 +13,7 @@ from typing import Final, Self
 from dicom_node import log
 from dicom_node.errors import QueueUnavailable
 from dicom_node.intake.dispatch import INTAKE_QUEUE, RUN_QUEUE, Dispatcher
-from dicom_node.settings import RESULT_HEADER, Settings
+from dicom_node.settings import Settings
 
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
@@ -58,14 +58,14 @@ class Room:
         return OUT_OF_RESOURCES if self.refusal(size) else SUCCESS
 
     def admits(self, uri: str, headers: Mapping[str, str]) -> bool:
-        """Tell whether a POST may go on: all but uploads may, and so may our results.
+        """Tell whether a POST may go on: all but uploads may.
 
-        The reserve is there for them: a report that was worked out must not be lost.
+        The node's own results need not ask: the reserve is there for them.
         """
         known = {name.lower(): value for name, value in headers.items()}
         length = known.get("content-length", "")
         size = int(length) if length.isdecimal() else 0
-        return RESULT_HEADER in known or not uri.startswith(_UPLOADS) or not self.refusal(size)
+        return not uri.startswith(_UPLOADS) or not self.refusal(size)
 
     def watch(self) -> None:
         """Look at the queue from now on, and log when the node closes and opens."""

@@ -94,6 +94,12 @@ def test_each_role_gets_what_it_may(api: Api, ledger: Ledger) -> None:
     assert not at_door.admits("/system", 99, "127.0.0.1", basic(reader))
 
 
+def test_only_the_token_makes_a_request_the_nodes_own(api: Api) -> None:
+    at_door = guard(api)
+    assert at_door.is_the_node({"X-Node-Token": "token"})
+    assert not any(map(at_door.is_the_node, ({}, {"X-Node-Token": "guess"}, {"X-Node-Token": ""})))
+
+
 def test_wrong_password_gets_nothing_and_in_the_end_the_right_one_neither(
     api: Api, ledger: Ledger
 ) -> None:
