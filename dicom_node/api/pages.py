@@ -34,13 +34,15 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ai/")
 def worklist(node: Node, who: Who) -> HTMLResponse:
     """Show the triage worklist."""
-    named = "" if who.identity is None else f"{who.identity.name}, {who.identity.role}"
+    known = who.identity
+    named = "" if known is None else f"{known.name}, {known.role}"
     return page(
         "worklist",
         rule=rule_text(node.policy),
         places=places_text(),
         who="open to this machine, no login" if who.is_open else named,
         session="hidden" if who.is_open else "",
+        role="" if known is None else known.role,
     )
 
 

@@ -27,6 +27,9 @@ export const askForRun = (uid, force) => ask(`${study(uid)}/runs`, { force });
 /** @returns {Promise<object>} the assessment as it was kept. */
 export const assess = (uid, judgement) => ask(`${study(uid)}/assessments`, judgement);
 
+/** @returns {Promise<object>} who is logged in, and his role. */
+export const readSession = () => ask('/ai/session');
+
 /** @returns {Promise<object[]>} the models that the node knows, with their cards. */
 export const readModels = async () => (await ask('/ai/models')).models;
 

@@ -2,6 +2,7 @@
 
 import { isLive, reading, subscribe } from './readings.mjs';
 import { h, react, useChanges } from './react.mjs';
+import { mayAct, onMeeting } from './session.mjs';
 import { activeStudy, onOtherStudy } from './viewports.mjs';
 import { standing, waiting } from './words.mjs';
 
@@ -28,13 +29,15 @@ export function useActiveReading() {
 export function Button(props) {
   const { uid, study, trouble, since } = useActiveReading();
   const elapsed = useElapsed(since);
+  useChanges(onMeeting);
+  const tooltip = mayAct() ? props.tooltip : 'Show what the node has read in this study';
   return h(
     'button',
     {
       'type': 'button',
       'data-cy': 'ai-button',
       'className': 'ai-button',
-      'title': `${props.tooltip}. Research use only.`,
+      'title': `${tooltip}. Research use only.`,
       'disabled': uid === null,
       'onClick': () => props.onInteraction({ itemId: props.id, commands: props.commands }),
     },

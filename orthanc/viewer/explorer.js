@@ -9,7 +9,10 @@ $('#study').live('pagebeforecreate', function () {
     var page = $.mobile.pageData && $.mobile.pageData.uuid;
     if (page) {
       $.getJSON('../studies/' + page, function (study) {
-        ask(page, '../ai/studies/' + encodeURIComponent(study.MainDicomTags.StudyInstanceUID));
+        var url = '../ai/studies/' + encodeURIComponent(study.MainDicomTags.StudyInstanceUID);
+        $.getJSON('../ai/session')
+          .done(function (session) { (session.role === 'reader' ? look : ask)(page, url); })
+          .fail(function (refusal) { say(page, problem(refusal)); });
       });
     }
     return false;
@@ -22,6 +25,9 @@ $('#study').live('pagebeforecreate', function () {
         if (refusal.status === 409) { follow(page, url, 0); } else { say(page, problem(refusal)); }
       });
   }
+
+  // A reader is shown what there is; he may not ask for a reading.
+  function look(page, url) { follow(page, url, 0); }
 
   function follow(page, url, asked) {
     $.getJSON(url)

@@ -3,6 +3,7 @@
 import { Button } from './button.mjs';
 import { Panel } from './panel.mjs';
 import { complain, forget, onEnd, open, request } from './readings.mjs';
+import { meet } from './session.mjs';
 import { activeStudy, addSeries, connect, onOtherStudy, openPanel, showBeside, watch } from './viewports.mjs';
 import { column, withPriorities } from './worklist.mjs';
 
@@ -57,6 +58,7 @@ export default {
   },
 
   onModeEnter() {
+    meet();
     stopWatching = watch();
   },
 

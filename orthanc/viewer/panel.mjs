@@ -5,13 +5,15 @@ import { Facts } from './facts.mjs';
 import { Findings } from './findings.mjs';
 import { History } from './history.mjs';
 import { isLive, request } from './readings.mjs';
-import { h } from './react.mjs';
+import { h, useChanges } from './react.mjs';
+import { mayAct, onMeeting } from './session.mjs';
 import { Verdict } from './verdict.mjs';
 import { showBeside } from './viewports.mjs';
 import { advice, standing, waiting } from './words.mjs';
 
 /** The panel. */
 export function Panel() {
+  useChanges(onMeeting);
   const { uid, study, trouble, known, since } = useActiveReading();
   const elapsed = useElapsed(since);
   const busy = since !== null || isLive(study);
@@ -62,7 +64,7 @@ function Ending({ uid, study, known, trouble }) {
     h('strong', null, `${sign} ${study.state === 'REPORTED' ? `Priority ${text}` : text}`),
     study.refusal && h('code', null, study.refusal.code),
     ...told.map(line => h('p', { key: line }, line)),
-    study.state === 'FAILED' && h('button', { 'type': 'button', 'data-cy': 'ai-retry', 'onClick': () => request(uid) }, 'Try again')
+    study.state === 'FAILED' && mayAct() && h('button', { 'type': 'button', 'data-cy': 'ai-retry', 'onClick': () => request(uid) }, 'Try again')
   );
 }
 

@@ -2,6 +2,7 @@
 // goes on. One entry for each study: what belongs to one never shows in another.
 
 import { askForRun, readStudy } from './api.mjs';
+import { mayAct, met } from './session.mjs';
 
 /**
  * @typedef {object} Reading
@@ -62,7 +63,12 @@ export async function open(uid) {
 
 /** Ask for a reading; where there is one of the study as it stands, it is shown at once. */
 export async function request(uid, force = false) {
+  await met();
   if (reading(uid).asked) return;
+  if (!mayAct()) {
+    await show(uid);
+    return;
+  }
   change(uid, { asked: true, since: Date.now(), trouble: null });
   if (await look(uid) && isRunning(reading(uid).study)) {
     await follow(uid); // asking again would get a 409, which browsers print as an error
@@ -80,6 +86,13 @@ export async function request(uid, force = false) {
   }
   await look(uid);
   await follow(uid);
+}
+
+/** Show what there is of a study to somebody who may not ask for a reading. */
+async function show(uid) {
+  change(uid, { asked: true, since: Date.now(), trouble: null });
+  if (await look(uid)) await follow(uid);
+  else change(uid, { asked: false, since: null });
 }
 
 /** Take over what the node says now. */

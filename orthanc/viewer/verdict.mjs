@@ -2,14 +2,26 @@
 
 import { assess } from './api.mjs';
 import { look } from './readings.mjs';
-import { h, react } from './react.mjs';
+import { h, react, useChanges } from './react.mjs';
+import { mayAct, onMeeting } from './session.mjs';
 import { finding as name, time } from './words.mjs';
 
 const VERDICTS = { accept: '✓ Accept', reject: '✕ Reject', amend: '✎ Amend' };
 const DONE = { accept: '✓ Accepted', reject: '✕ Rejected', amend: '✎ Amended' };
 
-/** The form, and what was kept before. */
+/** What was kept, and the form for those who may judge. */
 export function Verdict({ uid, study }) {
+  useChanges(onMeeting);
+  return h(
+    'div',
+    { 'className': 'ai-verdict', 'data-cy': 'ai-verdict' },
+    h('h3', null, mayAct() ? 'Your verdict' : 'Verdict'),
+    study.assessment ? h(Kept, study.assessment) : !mayAct() && h('p', { className: 'ai-small' }, 'Not assessed.'),
+    mayAct() && h(Form, { uid, study })
+  );
+}
+
+function Form({ uid, study }) {
   const { useState } = react();
   const [label, setLabel] = useState('');
   const [comment, setComment] = useState('');
@@ -31,9 +43,7 @@ export function Verdict({ uid, study }) {
   };
   return h(
     'div',
-    { 'className': 'ai-verdict', 'data-cy': 'ai-verdict' },
-    h('h3', null, 'Your verdict'),
-    study.assessment && h(Kept, study.assessment),
+    null,
     h('label', { htmlFor: 'ai-finding' }, 'About'),
     h(
       'select',

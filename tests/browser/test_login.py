@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from tests.browser.conftest import Screenshot
 from tests.browsers import Console
 from tests.film_sender import FilmSender
 from tests.nodes import LiveNode, NotYetError, eventually
+from tests.viewers import Viewer
 from tests.worklist_page import expect_state, row
 
 pytestmark = [pytest.mark.node, pytest.mark.browser]
@@ -29,12 +31,16 @@ def uid(node: LiveNode, films: FilmSender) -> str:
 
 
 @pytest.fixture
-def ada(node: LiveNode, uid: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Add a radiologist, so that the node is shut; open it again for the other tests."""
+def ada(node: LiveNode, uid: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Add a user, so that the node is shut; open it again for the other tests.
+
+    A radiologist, unless the test is parametrized with another role.
+    """
     del uid
-    file = tmp_path_factory.mktemp("secrets") / "password"
+    file = tmp_path / "password"
     file.write_text(PASSWORD)
-    node.run("users", "add", "ada", "--role", "radiologist", "--password-file", str(file))
+    role = getattr(request, "param", "radiologist")
+    node.run("users", "add", "ada", "--role", role, "--password-file", str(file))
     wait_for(node, httpx.codes.FORBIDDEN)
     yield "ada"
     node.run("users", "remove", "ada", "--leave-open")
@@ -47,6 +53,14 @@ def wait_for(node: LiveNode, status: int) -> None:
         with attempt:
             if node.get("/system").status_code != status:
                 raise NotYetError("the plugin has not noticed yet")
+
+
+def runs(node: LiveNode, uid: str) -> list[str]:
+    """Return the ids of a study's runs, from the ledger, since the node asks for a login."""
+    with closing(open_ledger(node.settings().database)) as ledger:
+        told = ledger.queries.detail(uid)
+    assert told is not None
+    return [run.run_id for run in told.runs]
 
 
 def fill(page: Page, password: str) -> None:
@@ -109,3 +123,34 @@ def test_session_that_ended_leads_to_the_login_and_back(
     node.run("users", "enable", ada)
     fill(page, PASSWORD)
     expect(page.locator("#who")).to_have_text("ada, radiologist")
+
+
+@pytest.mark.parametrize("ada", ["reader"], indirect=True)
+def test_reader_is_offered_what_he_may_do_alone(
+    page: Page, viewer_files: Path, node: LiveNode, uid: str, ada: str, screenshot: Screenshot
+) -> None:
+    del viewer_files
+    before = runs(node, uid)
+    page.goto("/ai/login")
+    fill(page, PASSWORD)
+    expect(page.locator("#who")).to_have_text(f"{ada}, reader")
+    expect_state(page, uid, "REPORTED")
+    row(page, uid).focus()
+    page.keyboard.press("x")
+    expect(page.locator("#news")).to_contain_text("a radiologist's")
+    page.keyboard.press("d")
+    drawer = page.locator("#details-body")
+    expect(drawer.get_by_text("Open in viewer")).to_be_visible()
+    for name in ("Accept", "Reject", "Amend", "Read again"):
+        expect(drawer.get_by_text(name, exact=True)).to_be_hidden()
+    screenshot("worklist")
+
+    viewer = Viewer(page)
+    viewer.open(uid)
+    viewer.diagnose()
+    viewer.ended("REPORTED")
+    viewer.drawn(2)
+    expect(viewer.part("verdict")).to_contain_text("Not assessed.")
+    expect(viewer.part("accept")).to_have_count(0)
+    screenshot("viewer")
+    assert runs(node, uid) == before

@@ -55,10 +55,10 @@ const filters = new Filters((query) => {
 const acts = {
   open: () => withItem((item) => open(viewerAddress(item), "dicom-node-viewer")),
   details: () => withItem((item) => details.open(item.study_instance_uid)),
-  accept: () => withItem((item) => judge(item, "accept")),
-  reject: () => withItem((item) => judge(item, "reject")),
-  amend: () => withItem((item) => judge(item, "amend")),
-  again: () => withItem(readAgain),
+  accept: () => ifAllowed((item) => judge(item, "accept")),
+  reject: () => ifAllowed((item) => judge(item, "reject")),
+  amend: () => ifAllowed((item) => judge(item, "amend")),
+  again: () => ifAllowed(readAgain),
   search: () => filters.search(),
   help: () => byId("help").showModal(),
   close: shut,
@@ -85,6 +85,12 @@ function withItem(act) {
   const inDrawer = byId("details").contains(document.activeElement) && list.item(details.uid);
   const item = inDrawer || list.current;
   if (item) act(item);
+}
+
+/** Do what changes something, unless the user's role only looks. */
+function ifAllowed(act) {
+  if (document.body.dataset.role === "reader") say("Verdicts and new readings are a radiologist's.");
+  else withItem(act);
 }
 
 function judge(item, given) {
