@@ -10,9 +10,16 @@ import tempfile
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)  # fmt: skip
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,6 +57,18 @@ class DestinationSettings(BaseModel):
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
     tls_server_name: str = ""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        """Refuse half of TLS: it would mean none."""
+        shown = self.tls_certificate_file or self.tls_key_file
+        if self.kind == "dimse" and self.tls_ca_file is None and (shown or self.tls_server_name):
+            raise ValueError("tls_… without tls_ca_file, by which the peer is known, is no TLS")
+        if self.kind == "stow" and (shown or self.tls_ca_file) and self.url[:6] != "https:":
+            raise ValueError("tls_… needs a url that begins with https://")
+        if self.kind == "stow" and self.tls_server_name:
+            raise ValueError("the url names the server; tls_server_name is for kind dimse")
+        return self
 
 
 class ModalitySettings(BaseModel):
