@@ -11,6 +11,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from rich.progress import track
 
+from dicom_node import policy
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.queries import ledger
@@ -19,7 +20,9 @@ from dicom_node.deidentify.clean import UNREADABLE, Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.domain import StudyDetail
 from dicom_node.errors import ExportError, NodeError, PixelError
+from dicom_node.pixels import decode
 from dicom_node.pixels.load import parse
+from dicom_node.policy import Limits
 from dicom_node.settings import Settings, load
 from dicom_node.supervision.home import Layout
 
@@ -67,7 +70,9 @@ def export(wish: Wish, *, as_json: bool) -> None:
             study_instance_uid=wish.study_instance_uid,
             detail=f"de-identified as {told.study_instance_uid}",
         )
-        _write(wish, profile, _ours_last(_instances(archive, wish), study), told)
+        limits = policy.load(settings.policy).limits
+        instances = _ours_last(_instances(archive, wish), study)
+        _write(wish, profile, limits, instances, told)
     if not told.files:
         raise ExportError(
             f"nothing of study {wish.study_instance_uid} was exported: "
@@ -108,6 +113,7 @@ def _ours_last(
 def _write(
     wish: Wish,
     profile: Profile,
+    limits: Limits,
     instances: Iterator[tuple[Dataset | None, bool]],
     told: Exported,
 ) -> None:
@@ -118,7 +124,7 @@ def _write(
             told.left_out.append(("", _UNREADABLE))
             continue
         original = str(instance.get("SOPInstanceUID", ""))
-        reason = _reason(instance, wish, images, is_ours=is_ours) or _unpack(instance)
+        reason = _reason(instance, wish, images, is_ours=is_ours) or _unpack(instance, limits)
         if reason is None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = folder / f"{profile.pseudonyms.uid(original)}.dcm"
@@ -135,13 +141,16 @@ def _reason(instance: Dataset, wish: Wish, images: set[str], *, is_ours: bool) -
     return None if choice.shown(instance) <= images else choice.SHOWS_LEFT_OUT
 
 
-def _unpack(instance: Dataset) -> str | None:
+def _unpack(instance: Dataset, limits: Limits) -> str | None:
+    """Decode the pixels within the node's limits and store them plain; say why not, else None."""
     if "PixelData" not in instance:
         return None
     try:
-        pixels.unpacked(instance)
-    except (*UNREADABLE, RuntimeError, MemoryError):
-        return choice.UNDECODED
+        pixels.store(instance, decode.stored(instance, limits))
+    except PixelError as exc:
+        return f"{choice.UNDECODED}: {exc.reason}"
+    except ExportError as exc:
+        return str(exc)
     return None
 
 

@@ -61,6 +61,16 @@ def frame(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
     return _within_bits_stored(pixels, ds, uid)
 
 
+def stored(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
+    """Decode a single-frame image as `frame` does, colour left as it is: (rows, columns[, 3]) RGB.
+
+    Raises PixelError as `frame` does, but for colour.
+    """
+    check(ds, limits)
+    uid = UID(header.transfer_syntax(ds))
+    return _within_bits_stored(_decoded(ds, uid), ds, uid)
+
+
 def check(ds: Dataset, limits: Limits) -> None:
     """Refuse from the header alone what `frame` would not decode; raises PixelError as it does."""
     if "PixelData" not in ds or not header.binary(ds, "PixelData"):

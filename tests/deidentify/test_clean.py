@@ -15,14 +15,17 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEG2000Lossless, SecondaryCaptureImageStorage
 
+from dicom_node import policy
 from dicom_node.deidentify import choice, content, pixels
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
-from dicom_node.errors import ExportError
+from dicom_node.errors import ExportError, PixelError
+from dicom_node.pixels import decode
 from dicom_node.report import registry
 from tests import builders
 from tests.marks import MARKS, forms, marked
 
+LIMITS = policy.load().limits
 WRITERS = registry.writers("AITRIAGE")
 PROFILE = Profile(Pseudonyms(b"k" * 32))
 SHIFTED = Profile(Pseudonyms(b"k" * 32), shift_dates=True)
@@ -45,6 +48,10 @@ def objects(kind: str) -> list[Dataset]:
     return [*images, *(w.write(result, images, maps) for w in WRITERS.values())]
 
 
+def store(image: Dataset) -> None:
+    pixels.store(image, decode.stored(image, LIMITS))
+
+
 def uids(dataset: Dataset) -> Iterator[str]:
     for element in dataset.iterall():
         if element.VR == "UI":
@@ -61,7 +68,7 @@ def left_from(file: bytes) -> list[str]:
 def test_no_mark_is_left_in_any_byte(kind: str, profile: Profile) -> None:
     for source in objects(kind):
         before = encoded(source)
-        pixels.unpacked(source) if "PixelData" in source else None
+        store(source) if "PixelData" in source else None
         file = encoded(cleaned(source, profile))
         assert left_from(before), "the source must be marked, or this test proves nothing"
         assert left_from(file) == []
@@ -136,8 +143,37 @@ def test_what_hides_in_pixel_data_goes(hide: str) -> None:
     else:
         image.PixelData += MARKS[0].encode() * 4
     assert left_from(image.PixelData)
-    pixels.unpacked(image)
+    store(image)
     assert left_from(encoded(cleaned(image, PROFILE))) == []
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_above_the_stored_ones_go(signed: int) -> None:
+    image = builders.Film("overlay").build()
+    image.PixelRepresentation = signed
+    plain = np.frombuffer(image.PixelData, "<u2") & 0x07FF
+    image.PixelData = (plain | 0xA000).tobytes()
+    store(image)
+    assert image.PixelData == plain.tobytes()
+    image.HighBit = 15
+    with pytest.raises(ExportError, match="High Bit"):
+        store(image)
+
+
+@pytest.mark.parametrize("change", [{"Rows": 60000, "Columns": 60000}, {"NumberOfFrames": 9999}])
+def test_pixels_beyond_the_limits_are_not_decoded(change: dict[str, int]) -> None:
+    image = builders.Film("huge").build()
+    for keyword, value in change.items():
+        setattr(image, keyword, value)
+    with pytest.raises(PixelError, match="limit|not read"):
+        store(image)
+
+
+def test_heatmap_stays_in_colour() -> None:
+    heatmap = objects("CR")[2]
+    before = heatmap.PixelData
+    store(heatmap)
+    assert (heatmap.PixelData, heatmap.PhotometricInterpretation) == (before, "RGB")
 
 
 @pytest.mark.parametrize(
