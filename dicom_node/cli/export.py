@@ -21,7 +21,7 @@ from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.domain import StudyDetail
 from dicom_node.errors import ExportError, NodeError, PixelError
 from dicom_node.pixels import decode
-from dicom_node.pixels.load import parse
+from dicom_node.pixels.load import parse, refer
 from dicom_node.policy import Limits
 from dicom_node.settings import Settings, load
 from dicom_node.supervision.home import Layout
@@ -91,7 +91,9 @@ def _instances(archive: OrthancArchive, wish: Wish) -> Iterator[Dataset | None]:
     refs = [ref for series in study.series for ref in series.instances]
     for ref in track(refs, "exporting", console=err, transient=True):
         try:
-            yield parse(archive.instance(ref))
+            instance = parse(archive.instance(ref))
+            refer(instance)
+            yield instance
         except PixelError:
             yield None
 
@@ -103,7 +105,7 @@ def _ours_last(
     ours = {ref.sop_instance_uid for ref in (*study.reports, *study.heatmaps)}
     results = []
     for instance in instances:
-        if instance is not None and instance.get("SOPInstanceUID") in ours:
+        if instance is not None and str(instance.get("SOPInstanceUID")) in ours:
             results.append(instance)
         else:
             yield instance, False
@@ -136,9 +138,12 @@ def _write(
 
 
 def _reason(instance: Dataset, wish: Wish, images: set[str], *, is_ours: bool) -> str | None:
-    if not is_ours:
-        return choice.left_out(instance, burned_in_too=wish.burned_in_too)
-    return None if choice.shown(instance) <= images else choice.SHOWS_LEFT_OUT
+    try:
+        if not is_ours:
+            return choice.left_out(instance, burned_in_too=wish.burned_in_too)
+        return None if choice.shown(instance) <= images else choice.SHOWS_LEFT_OUT
+    except UNREADABLE:
+        return _UNREADABLE
 
 
 def _unpack(instance: Dataset, limits: Limits) -> str | None:

@@ -69,7 +69,8 @@ def cleaned(source: Dataset, profile: Profile) -> Dataset:
     issuer, patient = str(source.get("IssuerOfPatientID", "")), str(source.get("PatientID", ""))
     days = profile.pseudonyms.shift_days(issuer, patient) if profile.shift_dates else None
     try:
-        target = _Walker(profile.pseudonyms, days).dataset(source)
+        walker = _Walker(profile.pseudonyms, days, source.get("Modality") == "SR")
+        target = walker.dataset(source)
     except UNREADABLE as exc:
         raise ExportError(
             "an object holds values that cannot be read, so it cannot be cleaned"
@@ -84,8 +85,9 @@ def cleaned(source: Dataset, profile: Profile) -> Dataset:
 class _Walker:
     pseudonyms: Pseudonyms
     days: int | None
+    is_report: bool
 
-    def dataset(self, source: Dataset, depth: int = 0) -> Dataset:
+    def dataset(self, source: Dataset, depth: int = 0, *, is_content: bool = False) -> Dataset:
         if depth > _DEEPEST:
             raise ExportError("sequences nest too deeply to be cleaned")
         target = Dataset()
@@ -93,7 +95,7 @@ class _Walker:
             new = self.element(element, depth)
             if new is not None:
                 target.add(new)
-        content.clean(target)
+        content.clean(target, is_content=is_content)
         return target
 
     def element(  # noqa: PLR0911  # one line for each kind
@@ -119,9 +121,10 @@ class _Walker:
         return element_as_it_is(element)
 
     def _sequence(self, element: DataElement, depth: int) -> DataElement | None:
-        if element.tag not in table.KEPT_SEQUENCES:
+        is_content = element.keyword == "ContentSequence"
+        if element.tag not in table.KEPT_SEQUENCES or (is_content and not self.is_report):
             return None
-        items = [self.dataset(item, depth + 1) for item in element.value]
+        items = [self.dataset(item, depth + 1, is_content=is_content) for item in element.value]
         return DataElement(element.tag, VR.SQ, DicomSequence(items))
 
     def _uids(self, element: DataElement) -> str | list[str]:

@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEG2000Lossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    JPEG2000Lossless,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from dicom_node import policy
-from dicom_node.deidentify import choice, content, pixels
+from dicom_node.deidentify import choice, pixels
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.errors import ExportError, PixelError
@@ -165,7 +169,7 @@ def test_pixels_beyond_the_limits_are_not_decoded(change: dict[str, int]) -> Non
     image = builders.Film("huge").build()
     for keyword, value in change.items():
         setattr(image, keyword, value)
-    with pytest.raises(PixelError, match="limit|not read"):
+    with pytest.raises(PixelError, match=r"limit|not read"):
         store(image)
 
 
@@ -183,6 +187,14 @@ def test_heatmap_stays_in_colour() -> None:
         ({"BurnedInAnnotation": "YES"}, choice.BURNED_IN),
         ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, choice.CAPTURE),
         ({"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": "WSD"}, choice.CAPTURE),
+        ({"ImageType": "SCREEN SAVE"}, choice.CAPTURE),
+        ({"SOPClassUID": MultiFrameTrueColorSecondaryCaptureImageStorage}, choice.CAPTURE),
+        (
+            {"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": ["DF", "WSD"]},
+            choice.CAPTURE,
+        ),
+        ({"BurnedInAnnotation": ["NO", "YES"]}, choice.BURNED_IN),
+        ({"Modality": ["CR", "SR"]}, choice.DOCUMENT),
         ({"Modality": "SR"}, choice.DOCUMENT),
         ({"Modality": "OT"}, choice.DOCUMENT),
     ],
@@ -196,11 +208,37 @@ def test_what_may_show_words_is_left_out(change: dict[str, Any], reason: str | N
     assert choice.left_out(image, burned_in_too=True) == wanted
 
 
-def test_words_of_a_foreign_scheme_go() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"CodeValue": MARKS[3], "CodingSchemeDesignator": "99SITE", "CodeMeaning": MARKS[0]},
+        {"CodeValue": MARKS[3], "CodingSchemeDesignator": MARKS[2]},
+        {"LongCodeValue": MARKS[3], "CodingSchemeDesignator": "9", "CodingSchemeVersion": MARKS[2]},
+        {"CodeMeaning": MARKS[0]},
+        {"CodingSchemeVersion": MARKS[2]},
+    ],
+)
+def test_words_of_a_foreign_scheme_go(code: dict[str, str]) -> None:
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "X1", "99SITE", MARKS[0]
-    content.clean(item)
-    assert (item.CodeValue, item.CodeMeaning) == (content.REMOVED, content.REMOVED)
+    for keyword, value in code.items():
+        setattr(item, keyword, value)
+    image = builders.Film("coded").build()
+    image.ViewCodeSequence = [item]
+    image.update(item)
+    target = cleaned(image, PROFILE)
+    assert set(left_from(encoded(image))) == set(code.values()) & set(MARKS)
+    assert left_from(encoded(target)) == []
+    assert target.ViewCodeSequence[0].CodingSchemeDesignator == "99REMOVED"
+
+
+def test_text_outside_of_a_report_goes() -> None:
+    image = builders.Film("text").build()
+    name, text = Dataset(), Dataset()
+    name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = "112039", "DCM", "Tracking"
+    text.ValueType, text.TextValue, text.ConceptNameCodeSequence = "TEXT", MARKS[0], [name]
+    image.ValueType, image.TextValue, image.ContentSequence = "TEXT", MARKS[0], [text]
+    image.SourceImageSequence = [text]
+    assert left_from(encoded(cleaned(image, PROFILE))) == []
 
 
 def test_what_cannot_be_read_is_not_written() -> None:
