@@ -26,7 +26,13 @@ METHOD: Final = "dicom-node: PS3.15 Basic Profile, keyed UIDs"
 _NOBODY_DATE: Final = "19000101"
 _DUMMIES: Final[dict[str, str]] = {VR.DA: _NOBODY_DATE, VR.DT: _NOBODY_DATE, VR.TM: "000000"}
 _CODE: Final = re.compile(r"[A-Z0-9 _]{0,16}")
-_DAY: Final = re.compile(r"\d{8}")
+_TIME: Final = r"([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?"
+_FORMS: Final = {
+    VR.DA: re.compile(r"\d{8}"),
+    VR.DT: re.compile(rf"\d{{8}}({_TIME})?([+-]\d{{4}})?"),
+    VR.TM: re.compile(_TIME),
+}
+"""A whole day, or a time (PS3.5 6.2): what is longer may hold words, what is shorter no day."""
 _IMPLEMENTATION: Final = UID(derive("implementation", "dicom-node"))
 _TYPE_2: Final = (
     "AccessionNumber ReferringPhysicianName StudyDate StudyTime StudyID PatientBirthDate PatientSex"
@@ -34,6 +40,7 @@ _TYPE_2: Final = (
 """Empty in every composite object (PS3.3 C.7.1.1, C.7.2.1)."""
 _DATED: Final = frozenset({"ContentDate", "ContentTime"})
 """Type 1 in a report (PS3.3 C.17.2)."""
+_BIRTH: Final = frozenset({"PatientBirthDate", "PatientBirthTime"})
 _CODES: Final = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113104", "Clean Structured Content Option"),
@@ -128,15 +135,15 @@ class _Walker:
         return DataElement(element.tag, VR.SQ, DicomSequence(items))
 
     def _uids(self, element: DataElement) -> str | list[str]:
-        if element.keyword in {"CodingSchemeUID", "ContextUID", "MappingResourceUID"}:
-            return str(element.value or "")
         if isinstance(element.value, MultiValue):
             return [self.pseudonyms.uid(str(one)) for one in element.value]
         return self.pseudonyms.uid(str(element.value or ""))
 
     def _moment(self, element: DataElement, action: Action | None) -> DataElement | None:
-        if self.days is not None and element.keyword != "PatientBirthDate":
-            return _with(element, _shifted(element, self.days))
+        if self.days is not None and element.keyword not in _BIRTH:
+            shifted = _shifted(element, self.days)
+            if shifted or element.keyword not in _DATED:
+                return _with(element, shifted)
         if element.keyword in _DATED or action is Action.DUMMY:
             return _with(element, _DUMMIES[element.VR])
         return _with(element, "") if action is Action.EMPTY else None
@@ -159,12 +166,12 @@ def _with(element: DataElement, value: Any) -> DataElement:  # noqa: ANN401 - wh
 
 
 def _shifted(element: DataElement, days: int) -> str:
-    """Move the day of a DA or DT into the past; a TM stays, anything else goes."""
-    text = str(element.value or "")
+    """Move the day of a DA or DT into the past; a TM stays, what is neither goes."""
+    text = str(element.value or "").strip()
+    if not _FORMS[VR(element.VR)].fullmatch(text):
+        return ""
     if element.VR == VR.TM:
         return text
-    if not _DAY.match(text):
-        return ""
     try:
         day = date(int(text[:4]), int(text[4:6]), int(text[6:8])) - timedelta(days=days)
     except (ValueError, OverflowError):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import dcmread, dcmwrite
+from pydicom import config, dcmread, dcmwrite
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
@@ -128,6 +130,41 @@ def test_dates_keep_their_distance_where_they_are_shifted() -> None:
     gap = np.datetime64(_iso(days[1])) - np.datetime64(_iso(days[0]))
     assert gap == np.timedelta64(10, "D")
     assert not cleaned(first, SHIFTED).PatientBirthDate
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "ending"),
+    [
+        ("PatientBirthTime", "101112", None),
+        ("StudyTime", "101112.5", "101112.5"),
+        ("StudyTime", "19370213", ""),
+        ("StudyTime", "1011 Zmarkname", ""),
+        ("StudyDate", "20261121 Zmarkname", ""),
+        ("ContentDate", "20261121Zmarkname", "19000101"),
+        ("AcquisitionDateTime", "20261121101112.25+0100", "101112.25+0100"),
+        ("AcquisitionDateTime", "20261121Zmarkname", ""),
+        ("AcquisitionDateTime", "2026", ""),
+    ],
+)
+def test_what_is_no_moment_is_not_shifted(keyword: str, value: str, ending: str | None) -> None:
+    image = builders.Film("moments").build()
+    image.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=config.IGNORE))
+    target = cleaned(image, SHIFTED).get(keyword)
+    assert target is None if ending is None else str(target).endswith(ending)
+    assert bool(target) is bool(ending)
+
+
+@pytest.mark.parametrize("keyword", ["CodingSchemeUID", "ContextUID", "MappingResourceUID"])
+def test_uids_of_code_systems_are_keyed(keyword: str) -> None:
+    item = Dataset()
+    setattr(item, keyword, "1.2.3.4")
+    image = builders.Film("context").build()
+    image.ViewCodeSequence = [item]
+    (new,) = cleaned(image, PROFILE).ViewCodeSequence
+    assert new[keyword].value == PROFILE.pseudonyms.uid("1.2.3.4")
+    setattr(item, keyword, "1.2.840.10008.6.1.1")
+    (new,) = cleaned(image, PROFILE).ViewCodeSequence
+    assert new[keyword].value == "1.2.840.10008.6.1.1"
 
 
 def _iso(day: str) -> str:
