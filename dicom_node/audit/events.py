@@ -52,7 +52,6 @@ _SOFTWARE_CONFIGURATION: Final = Code("110131", "DCM", "Software Configuration")
 
 APPLICATION: Final = Code("110150", "DCM", "Application")
 STUDY_INSTANCE_UID: Final = Code("110180", "DCM", "Study Instance UID")
-OWN_SCHEME: Final = "99DCMNODE"
 
 _EVENTS: Final = {
     "node.start": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_START),

@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  # writes XML, reads none
 
 from dicom_node.audit import events
-from dicom_node.codes import Code
+from dicom_node.codes import OWN_SCHEME, Code
 from dicom_node.domain import AuditEntry
 
 _APPLICATION_SERVER: Final = "4"
@@ -34,7 +34,7 @@ def xml(entry: AuditEntry, ae_title: str, host: str) -> str:
     _coded(identification, "EventID", event.event_id)
     if event.kind is not None:
         _coded(identification, "EventTypeCode", event.kind)
-    own = Code(entry.action, events.OWN_SCHEME, entry.action)
+    own = Code(entry.action, OWN_SCHEME, entry.action)
     _coded(identification, "EventTypeCode", own)
     if event.outcome is not events.Outcome.SUCCESS and entry.detail:
         SubElement(identification, "EventOutcomeDescription").text = _fit(entry.detail)
@@ -78,7 +78,7 @@ def _objects(root: Element, entry: AuditEntry) -> None:
     if study:
         attributes["ParticipantObjectTypeCodeRole"] = _REPORT
     about = SubElement(root, "ParticipantObjectIdentification", attributes)
-    what = Code("audit-id", events.OWN_SCHEME, "Place in the audit trail")
+    what = Code("audit-id", OWN_SCHEME, "Place in the audit trail")
     _coded(about, "ParticipantObjectIDTypeCode", events.STUDY_INSTANCE_UID if study else what)
     SubElement(about, "ParticipantObjectName").text = _fit(study or entry.action)
     for kind, value in (

@@ -6,6 +6,8 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from dicom_node.codes import OWN_SCHEME
+
 REMOVED: Final = "REMOVED"
 KEPT: Final = frozenset({BaseTag(0x0040A160)})
 """Text Value: `clean` drops the items in which it says more than it may."""
@@ -32,7 +34,7 @@ _SCHEMED: Final = ("CodingSchemeDesignator", "CodingSchemeVersion")
 _NO_SCHEME: Final = "99REMOVED"
 _SCHEMES: Final = frozenset({
     "DCM", "SCT", "SRT", "SNM3", "UMLS", "RADLEX", "UCUM", "LN", "FMA", "NCIt", "RFC5646",
-    "ISO639_1", "99DICOMNODE",
+    "ISO639_1", OWN_SCHEME,
 })  # fmt: skip
 """Coding schemes whose meanings are published; a site's own may mean anybody."""
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from dicom_node import policy
+from dicom_node import codes, policy
 from dicom_node.deidentify import choice, pixels
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
@@ -99,8 +99,8 @@ def test_declares_what_was_done() -> None:
     one, other = (cleaned(objects("CR")[0], profile) for profile in (PROFILE, SHIFTED))
     assert one.PatientIdentityRemoved == "YES"
     assert one.DeidentificationMethod
-    codes = [item.CodeValue for item in other.DeidentificationMethodCodeSequence]
-    assert codes == ["113100", "113104", "113107"]
+    declared = [item.CodeValue for item in other.DeidentificationMethodCodeSequence]
+    assert declared == ["113100", "113104", "113107"]
     assert one.LongitudinalTemporalInformationModified == "REMOVED"
     assert other.LongitudinalTemporalInformationModified == "MODIFIED"
 
@@ -243,6 +243,12 @@ def test_what_may_show_words_is_left_out(change: dict[str, Any], reason: str | N
     assert choice.left_out(image, burned_in_too=False) == reason
     wanted = choice.DOCUMENT if reason == choice.DOCUMENT else None
     assert choice.left_out(image, burned_in_too=True) == wanted
+
+
+def test_measurements_keep_their_own_codes() -> None:
+    report = next(one for one in objects("CT") if one.Modality == "SR")
+    kept = {str(e.value) for e in cleaned(report, PROFILE).iterall() if e.keyword == "CodeValue"}
+    assert {codes.GROUND_GLASS_ATTENUATION.value, codes.SHARE_OF_LUNG.value} <= kept
 
 
 @pytest.mark.parametrize(
