@@ -49,6 +49,8 @@ _LOGIN: Final = Code("110122", "DCM", "Login")
 _LOGOUT: Final = Code("110123", "DCM", "Logout")
 _SECURITY_CONFIGURATION: Final = Code("110129", "DCM", "Security Configuration")
 _SOFTWARE_CONFIGURATION: Final = Code("110131", "DCM", "Software Configuration")
+_ROLES_CHANGED: Final = Code("110136", "DCM", "Security Roles Changed")
+_USER_CHANGED: Final = Code("110137", "DCM", "User Security Attributes Changed")
 
 APPLICATION: Final = Code("110150", "DCM", "Application")
 STUDY_INSTANCE_UID: Final = Code("110180", "DCM", "Study Instance UID")
@@ -72,6 +74,11 @@ _EVENTS: Final = {
     "run.failed": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.SERIOUS_FAILURE),
     "report.assess": Event(PROCEDURE_RECORD, Deed.UPDATE),
     "report.deliver": Event(INSTANCES_TRANSFERRED, Deed.READ),
+    "user.role": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_ROLES_CHANGED),
+    **{
+        f"user.{verb}": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_USER_CHANGED)
+        for verb in ("add", "remove", "passwd", "disable", "enable")
+    },
     "settings.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SECURITY_CONFIGURATION),
     "policy.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SOFTWARE_CONFIGURATION),
     "model.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SOFTWARE_CONFIGURATION),
