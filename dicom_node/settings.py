@@ -10,16 +10,9 @@ import tempfile
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)  # fmt: skip
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dicom_node.destination import DestinationSettings
 from dicom_node.domain import Role
 from dicom_node.errors import SettingsError
 
@@ -38,37 +32,6 @@ LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """An empty variable names no file, as in docker-compose.yml."""
-
-
-class DestinationSettings(BaseModel):
-    """One place beside Orthanc that gets a copy of each result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    kind: Literal["dimse", "stow"]
-    host: str = "127.0.0.1"
-    port: int = Field(default=104, ge=1, le=65535)
-    ae_title: str = Field(default="ANY-SCP", max_length=16)
-    url: str = ""
-    objects: frozenset[str] = frozenset({"sr"})
-    timeout_s: float = Field(default=30, gt=0)
-    tls_ca_file: Path | None = None
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
-    tls_server_name: str = ""
-
-    @model_validator(mode="after")
-    def _tls_is_whole(self) -> Self:
-        """Refuse half of TLS: it would mean none."""
-        shown = self.tls_certificate_file or self.tls_key_file
-        if self.kind == "dimse" and self.tls_ca_file is None and (shown or self.tls_server_name):
-            raise ValueError("tls_… without tls_ca_file, by which the peer is known, is no TLS")
-        if self.kind == "stow" and (shown or self.tls_ca_file) and self.url[:6] != "https:":
-            raise ValueError("tls_… needs a url that begins with https://")
-        if self.kind == "stow" and self.tls_server_name:
-            raise ValueError("the url names the server; tls_server_name is for kind dimse")
-        return self
 
 
 class ModalitySettings(BaseModel):

@@ -14,8 +14,8 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, SettingsError, StoreRejected
-from dicom_node.settings import DestinationSettings
 
 _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)

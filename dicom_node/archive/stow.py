@@ -7,8 +7,8 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, StoreRejected
-from dicom_node.settings import DestinationSettings
 
 
 class StowDestination:

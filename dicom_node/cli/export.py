@@ -15,8 +15,9 @@ from dicom_node import policy
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.queries import ledger
+from dicom_node.damage import UNREADABLE
 from dicom_node.deidentify import choice, pixels
-from dicom_node.deidentify.clean import UNREADABLE, Profile, cleaned
+from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.domain import StudyDetail
 from dicom_node.errors import ExportError, NodeError, PixelError

@@ -1,7 +1,6 @@
 """One object cleaned by the Basic Application Level Confidentiality Profile (PS3.15 E.2)."""
 
 import re
-import struct
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -10,12 +9,12 @@ from pydicom import config
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID
 from pydicom.valuerep import VR
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.deidentify import content, table
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.deidentify.table import Action
@@ -50,12 +49,6 @@ _MODIFIED_DATES: Final = (
     "Retain Longitudinal Temporal Information Modified Dates Option",
 )
 _DEEPEST: Final = 16
-
-UNREADABLE: Final = (
-    ValueError, TypeError, NotImplementedError, LookupError, AttributeError, OverflowError,
-    AssertionError, RecursionError, BytesLengthException, OSError, EOFError, struct.error,
-)  # fmt: skip
-"""What pydicom raises on values that do not fit their VR, and on pixels that do not decode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from dicom_node.archive.dimse import DimseDestination, Peer, StoreScu, tls_context
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, SettingsError
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.certificates import Authority, Identity
 from tests.dcmtk import dcmtk

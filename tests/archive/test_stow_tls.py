@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from dicom_node.archive.stow import StowDestination
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.certificates import Authority, Identity
 
