@@ -66,16 +66,16 @@ def cleaned(source: Dataset, profile: Profile) -> Dataset:
     keyed ones, so that references still meet; everything else goes. Raises ExportError where an
     attribute cannot be read, for what cannot be read cannot be cleaned.
     """
-    issuer, patient = str(source.get("IssuerOfPatientID", "")), str(source.get("PatientID", ""))
-    days = profile.pseudonyms.shift_days(issuer, patient) if profile.shift_dates else None
     try:
+        person = _person(source)
+        days = profile.pseudonyms.shift_days(*person) if profile.shift_dates else None
         walker = _Walker(profile.pseudonyms, days, source.get("Modality") == "SR")
         target = walker.dataset(source)
     except UNREADABLE as exc:
         raise ExportError(
             "an object holds values that cannot be read, so it cannot be cleaned"
         ) from exc
-    _identify(target, profile.pseudonyms.patient(issuer, patient))
+    _identify(target, profile.pseudonyms.patient(*person))
     _declare(target, shifted=profile.shift_dates)
     target.file_meta = _meta(source, target)
     return target
@@ -170,6 +170,17 @@ def _shifted(element: DataElement, days: int) -> str:
     except (ValueError, OverflowError):
         return ""
     return f"{day:%Y%m%d}{text[8:]}"
+
+
+def _person(source: Dataset) -> tuple[str, str]:
+    """Return issuer and id of the patient; of one without an id, his study.
+
+    People without an id are not all the same one.
+    """
+    patient = str(source.get("PatientID") or "")
+    if patient.strip():
+        return str(source.get("IssuerOfPatientID") or ""), patient
+    return "StudyInstanceUID", str(source.get("StudyInstanceUID") or "")
 
 
 def _identify(target: Dataset, pseudonym: str) -> None:

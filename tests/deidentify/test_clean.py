@@ -302,6 +302,18 @@ def test_pseudonyms_are_the_same_for_the_same_alone(one: str, other: str) -> Non
     assert 1 <= site.shift_days("H", one) <= 3650
 
 
+@pytest.mark.parametrize("empty", ["", "  ", None])
+def test_patients_without_an_id_are_one_for_each_study(empty: str | None) -> None:
+    images = [builders.Film(name).build() for name in ("one", "two")]
+    for image in images:
+        image.PatientID = empty
+    again = builders.Film("one").build()
+    del again.PatientID
+    first, second, third = (str(cleaned(one, SHIFTED).PatientID) for one in (*images, again))
+    assert first != second
+    assert first == third
+
+
 def test_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "secrets" / "export.key"
     first = Pseudonyms.of_site(file)
