@@ -3,7 +3,6 @@
 A site has a CA of its own; its files go into the same settings.
 """
 
-import os
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Final
 
 import trustme
 
+from dicom_node import private
 from dicom_node.cli.console import out
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.settings import EVERY_ADDRESS, load
@@ -83,8 +83,8 @@ def _authority(folder: Path) -> trustme.CA:
     if certificate.exists() and key.exists():
         return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
     authority = trustme.CA(organization_name="dicom-node trial CA", key_type=trustme.KeyType.RSA)
-    _write(key, authority.private_key_pem.bytes())
-    _write(certificate, authority.cert_pem.bytes())
+    private.replace(key, authority.private_key_pem.bytes())
+    private.replace(certificate, authority.cert_pem.bytes())
     return authority
 
 
@@ -96,13 +96,5 @@ def _issue(authority: trustme.CA, folder: Path, name: str, identities: tuple[str
     made = authority.issue_cert(
         *identities, not_after=datetime.now(UTC) + _VALID, key_type=trustme.KeyType.RSA
     )
-    _write(key, made.private_key_pem.bytes())
-    _write(certificate, made.cert_chain_pems[0].bytes())
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a new file that its owner alone may read."""
-    file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
+    private.replace(key, made.private_key_pem.bytes())
+    private.replace(certificate, made.cert_chain_pems[0].bytes())
