@@ -4,58 +4,26 @@ import stat
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import config, dcmread, dcmwrite
+from pydicom import config, dcmread
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import (
-    JPEG2000Lossless,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    SecondaryCaptureImageStorage,
-)
 
-from dicom_node import codes, policy
-from dicom_node.deidentify import choice, pixels
+from dicom_node import codes
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
-from dicom_node.errors import ExportError, PixelError
-from dicom_node.pixels import decode
-from dicom_node.report import registry
+from dicom_node.errors import ExportError
 from tests import builders
-from tests.marks import MARKS, forms, marked
+from tests.exports import encoded, left_from, objects, store
+from tests.marks import MARKS
 
-LIMITS = policy.load().limits
-WRITERS = registry.writers("AITRIAGE")
 PROFILE = Profile(Pseudonyms(b"k" * 32))
 SHIFTED = Profile(Pseudonyms(b"k" * 32), shift_dates=True)
-
-
-def encoded(dataset: Dataset) -> bytes:
-    target = BytesIO()
-    dcmwrite(target, dataset, enforce_file_format=True)
-    return target.getvalue()
-
-
-def objects(kind: str) -> list[Dataset]:
-    """Return a marked image with its report and heatmap."""
-    images = [marked(builders.Film("marked").build())]
-    if kind == "CT":
-        images = [marked(one) for one in builders.Series("marked", slices=3).build()]
-    result = builders.result(images, measurements=(builders.measurement(images[0]),),
-                             notes=(f"The header names the body part {MARKS[0]}.",))  # fmt: skip
-    maps = [builders.heatmap(images[0])]
-    return [*images, *(w.write(result, images, maps) for w in WRITERS.values())]
-
-
-def store(image: Dataset) -> None:
-    pixels.store(image, decode.stored(image, LIMITS))
 
 
 def uids(dataset: Dataset) -> Iterator[str]:
@@ -63,10 +31,6 @@ def uids(dataset: Dataset) -> Iterator[str]:
         if element.VR == "UI":
             many = element.value if element.VM > 1 else [element.value]
             yield from (str(one) for one in many if one)
-
-
-def left_from(file: bytes) -> list[str]:
-    return [mark for mark in MARKS for form in forms(mark) if form in file]
 
 
 @pytest.mark.parametrize("kind", ["CR", "CT"])
@@ -169,80 +133,6 @@ def test_uids_of_code_systems_are_keyed(keyword: str) -> None:
 
 def _iso(day: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}"
-
-
-@pytest.mark.parametrize("hide", ["behind", "comment"])
-def test_what_hides_in_pixel_data_goes(hide: str) -> None:
-    image = builders.Film("hidden").build()
-    if hide == "comment":
-        image.compress(JPEG2000Lossless, generate_instance_uid=False)
-        (frame,) = generate_frames(image.PixelData, number_of_frames=1)
-        at = frame.index(b"\xff\x52")  # COD: a COM segment may stand before it (T.800 A.9.2)
-        words = MARKS[0].encode()
-        comment = b"\xff\x64" + (len(words) + 4).to_bytes(2, "big") + b"\0\1" + words
-        image.PixelData = encapsulate([frame[:at] + comment + frame[at:]])
-    else:
-        image.PixelData += MARKS[0].encode() * 4
-    assert left_from(image.PixelData)
-    store(image)
-    assert left_from(encoded(cleaned(image, PROFILE))) == []
-
-
-@pytest.mark.parametrize("signed", [0, 1])
-def test_bits_above_the_stored_ones_go(signed: int) -> None:
-    image = builders.Film("overlay").build()
-    image.PixelRepresentation = signed
-    plain = np.frombuffer(image.PixelData, "<u2") & 0x07FF
-    image.PixelData = (plain | 0xA000).tobytes()
-    store(image)
-    assert image.PixelData == plain.tobytes()
-    image.HighBit = 15
-    with pytest.raises(ExportError, match="High Bit"):
-        store(image)
-
-
-@pytest.mark.parametrize("change", [{"Rows": 60000, "Columns": 60000}, {"NumberOfFrames": 9999}])
-def test_pixels_beyond_the_limits_are_not_decoded(change: dict[str, int]) -> None:
-    image = builders.Film("huge").build()
-    for keyword, value in change.items():
-        setattr(image, keyword, value)
-    with pytest.raises(PixelError, match=r"limit|not read"):
-        store(image)
-
-
-def test_heatmap_stays_in_colour() -> None:
-    heatmap = objects("CR")[2]
-    before = heatmap.PixelData
-    store(heatmap)
-    assert (heatmap.PixelData, heatmap.PhotometricInterpretation) == (before, "RGB")
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({}, None),
-        ({"BurnedInAnnotation": "YES"}, choice.BURNED_IN),
-        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, choice.CAPTURE),
-        ({"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": "WSD"}, choice.CAPTURE),
-        ({"ImageType": "SCREEN SAVE"}, choice.CAPTURE),
-        ({"SOPClassUID": MultiFrameTrueColorSecondaryCaptureImageStorage}, choice.CAPTURE),
-        (
-            {"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": ["DF", "WSD"]},
-            choice.CAPTURE,
-        ),
-        ({"BurnedInAnnotation": ["NO", "YES"]}, choice.BURNED_IN),
-        ({"Modality": ["CR", "SR"]}, choice.DOCUMENT),
-        ({"Modality": "SR"}, choice.DOCUMENT),
-        ({"Modality": "OT"}, choice.DOCUMENT),
-    ],
-)
-def test_what_may_show_words_is_left_out(change: dict[str, Any], reason: str | None) -> None:
-    image = builders.Film("choice").build()
-    for keyword, value in change.items():
-        setattr(image, keyword, value)
-    assert choice.left_out(image, burned_in_too=False) == reason
-    wanted = choice.DOCUMENT if reason == choice.DOCUMENT else None
-    assert choice.left_out(image, burned_in_too=True) == wanted
 
 
 def test_measurements_keep_their_own_codes() -> None:
