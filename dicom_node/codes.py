@@ -6,6 +6,10 @@ COVID-19 stands for it, and the conformance statement says so.
 """
 
 from dataclasses import dataclass
+from typing import Final
+
+OWN_SCHEME: Final = "99DCMNODE"
+"""The scheme of what no standard has a code for (PS3.16 8.2: 99 marks a private one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,16 @@ PRIORITY = Code("260870009", "SCT", "Priority")
 PROBABILITY = Code("122157", "DCM", "Probability")
 PERCENT = Code("%", "UCUM", "Percent")
 LUNG = Code("39607008", "SCT", "Lung")
-GROUND_GLASS_ATTENUATION = Code("GGATT", "99DCMNODE", "Ground-glass attenuation")
+GROUND_GLASS_ATTENUATION = Code("GGATT", OWN_SCHEME, "Ground-glass attenuation")
 """Our own: a range of Hounsfield units, not a radiologist's ground-glass opacity."""
-SHARE_OF_LUNG = Code("LUNGSHARE", "99DCMNODE", "Share of lung volume")
+SHARE_OF_LUNG = Code("LUNGSHARE", OWN_SCHEME, "Share of lung volume")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 
 # Urgency, CID 7035
 ACR_CATEGORY_1 = Code("RID49480", "RADLEX", "ACR Category 1 Actionable Finding")
 ACR_CATEGORY_2 = Code("RID49481", "RADLEX", "ACR Category 2 Actionable Finding")
 ACR_CATEGORY_3 = Code("RID49482", "RADLEX", "ACR Category 3 Actionable Finding")
-LOW_PRIORITY = Code("LOW", "99DCMNODE", "Low reading priority")
+LOW_PRIORITY = Code("LOW", OWN_SCHEME, "Low reading priority")
 """Our own: CID 7035 has nothing below an actionable finding."""
 
 # Procedures: CID 100 members, which the validators know, and what was really done

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dicom_node.destination import DestinationSettings
 from dicom_node.domain import Role
 from dicom_node.errors import SettingsError
 
@@ -31,25 +32,6 @@ LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """An empty variable names no file, as in docker-compose.yml."""
-
-
-class DestinationSettings(BaseModel):
-    """One place beside Orthanc that gets a copy of each result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    kind: Literal["dimse", "stow"]
-    host: str = "127.0.0.1"
-    port: int = Field(default=104, ge=1, le=65535)
-    ae_title: str = Field(default="ANY-SCP", max_length=16)
-    url: str = ""
-    objects: frozenset[str] = frozenset({"sr"})
-    timeout_s: float = Field(default=30, gt=0)
-    tls_ca_file: Path | None = None
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
-    tls_server_name: str = ""
 
 
 class ModalitySettings(BaseModel):

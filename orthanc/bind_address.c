@@ -26,6 +26,12 @@ static int is_any(const unsigned char *address, int length)
     return length == 0;
 }
 
+static int is_any_mapped(const unsigned char *address) /* ::ffff:0.0.0.0 */
+{
+    return is_any(address, IPV6_LENGTH - IPV4_LENGTH - 2) && address[10] == 0xff
+           && address[11] == 0xff && is_any(address + 12, IPV4_LENGTH);
+}
+
 int bind(int handle, const void *address, unsigned length)
 {
     binder *next = (binder *)dlsym(NEXT, "bind");
@@ -42,7 +48,7 @@ int bind(int handle, const void *address, unsigned length)
     if (family == FAMILY_IPV4 && is_any(kept + IPV4_AT, IPV4_LENGTH)) {
         i = inet_pton(FAMILY_IPV4, wanted, kept + IPV4_AT);
     } else if (family == FAMILY_IPV6 && length >= MAPPED_AT + IPV4_LENGTH
-               && is_any(kept + IPV6_AT, IPV6_LENGTH)) {
+               && (is_any(kept + IPV6_AT, IPV6_LENGTH) || is_any_mapped(kept + IPV6_AT))) {
         kept[MAPPED_AT - 2] = kept[MAPPED_AT - 1] = 0xff; /* ::ffff:a.b.c.d */
         i = inet_pton(FAMILY_IPV4, wanted, kept + MAPPED_AT);
     } else {

@@ -3,7 +3,8 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -66,6 +67,47 @@ class Collector:
                 assert len(content) == length
                 self.lines.append(content.decode())
             secure.unwrap()
+
+
+class Hasty(Collector):
+    """Says that it closes before it has read anything, by an alert or by the end of its stream."""
+
+    def __init__(self, context: ssl.SSLContext, *, alert: bool) -> None:
+        super().__init__(context)
+        self._alert = alert
+        self._has_closed = threading.Event()
+        self._may_go = threading.Event()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._may_go.set()
+        super().__exit__(kind, exc, tb)
+
+    def once_closed(self, *lines: str) -> list[str]:
+        """Return lines that nobody gets to see before this has closed."""
+        return _Later(lines, self._has_closed)
+
+    def _take(self, secure: ssl.SSLSocket) -> None:
+        with secure:
+            if self._alert:
+                secure.setblocking(False)
+                with suppress(ssl.SSLWantReadError):  # the alert is out, the answer is not there
+                    secure.unwrap()
+            else:
+                secure.shutdown(socket.SHUT_WR)
+            self._has_closed.set()
+            self._may_go.wait(20)
+
+
+class _Later(list[str]):
+    def __init__(self, lines: Iterable[str], event: threading.Event) -> None:
+        super().__init__(lines)
+        self._event = event
+
+    def __iter__(self) -> Iterator[str]:
+        assert self._event.wait(20)
+        return super().__iter__()
 
 
 def _length(read: Callable[[int], bytes]) -> int:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import pytest
+
 from bench import sbom
 from tests.test_house_rules import ROOT, repository
 
@@ -16,11 +18,8 @@ PICKLE_FILES = frozenset({
     ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".bin", ".dill",
 })  # fmt: skip
 
-EXPLAINED = {
-    # the worker and its own shadow child, over a socket pair that nobody else holds
-    ("worker/shadow_process.py", "multiprocessing.connection"),
-    ("worker/shadow_reader.py", "multiprocessing.connection"),
-}
+# the worker and its own shadow child, over a socket pair that nobody else holds
+EXPLAINED = {"worker/shadow_process.py", "worker/shadow_reader.py"}
 """See docs/supply-chain.md."""
 
 
@@ -34,7 +33,13 @@ def imported(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def pickles(tree: ast.AST) -> bool:
+    """Tell whether something of multiprocessing is used: its pipes, queues and pools pickle."""
+    pools = {"concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process"}
+    return any(m.split(".")[0] == "multiprocessing" or m in pools for m in imported(tree))
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, dict[str, object]]]:
@@ -57,13 +62,21 @@ def test_nothing_imports_what_unpickles() -> None:
 
 
 def test_pipes_that_pickle_are_the_explained_ones() -> None:
-    found = {
-        (file, module)
-        for file, tree in sources()
-        for module in imported(tree)
-        if module == "multiprocessing.connection" and not file.startswith("tests/")
-    }
+    found = {file for file, tree in sources() if pickles(tree) and not file.startswith("tests/")}
     assert found == EXPLAINED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import multiprocessing.connection",
+        "from multiprocessing import connection",
+        "from multiprocessing.connection import Client",
+        "from concurrent.futures import ProcessPoolExecutor",
+    ],
+)
+def test_each_way_to_a_pipe_is_seen(line: str) -> None:
+    assert pickles(ast.parse(line))
 
 
 def test_loaders_that_could_unpickle_are_told_not_to() -> None:

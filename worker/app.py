@@ -31,6 +31,8 @@ app.conf.update(
             "options": {"queue": INTAKE_QUEUE, "expires": _settings.reconcile_s},
         }
     },
+    # The default one keeps its times in a shelve, which is a pickle.
+    beat_scheduler="celery.beat:Scheduler",
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
     broker_transport_options={

@@ -1,6 +1,7 @@
 """What a node reads with, in the audit trail: an entry where settings, policy or model changed."""
 
-import hashlib
+import hmac
+import json
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,15 +31,29 @@ def note_models(book: AuditBook, served: Iterable[ServedModel]) -> None:
 
 
 def _fingerprint(settings: Settings) -> str:
-    """Return each setting that is not the default, with the start of its value's hash.
+    """Return each setting that is not the default, with the start of its value's keyed hash.
 
-    The values themselves may hold a password, as a database's URL does.
+    The values themselves may hold a password, as a database's URL does, and a hash without a key
+    would tell whether a guess of it is right. The key is the node's token, which stays; before an
+    ``up`` has made one, the names must do.
     """
+    values = settings.model_dump()
     chosen = (
-        (name, getattr(settings, name))
+        name
         for name, field in sorted(type(settings).model_fields.items())
         if getattr(settings, name) != field.default
     )
+    token = settings.internal_token
     return " ".join(
-        f"{name}={hashlib.sha256(repr(value).encode()).hexdigest()[:12]}" for name, value in chosen
+        name if token is None else f"{name}={_hash(token, name, values[name])}" for name in chosen
     )
+
+
+def _hash(token: str, name: str, value: object) -> str:
+    text = json.dumps(["settings.use", name, value], sort_keys=True, default=_plain)
+    return hmac.digest(token.encode(), text.encode(), "sha256").hex()[:12]
+
+
+def _plain(value: object) -> object:
+    """Return what JSON knows; a set has no order of its own, and Python's changes at each start."""
+    return sorted(map(str, value)) if isinstance(value, frozenset | set) else str(value)

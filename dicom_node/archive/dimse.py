@@ -14,8 +14,8 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
-from dicom_node.errors import DeliveryFailed, StoreRejected
-from dicom_node.settings import DestinationSettings
+from dicom_node.destination import DestinationSettings
+from dicom_node.errors import DeliveryFailed, SettingsError, StoreRejected
 
 _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
@@ -198,9 +198,12 @@ def tls_context(
     """Build the TLS context of a caller (PS3.15 B.9), or None for plain DICOM without a CA.
 
     The peer's certificate must come from ``ca`` and name the host that was called. Raises
-    DeliveryFailed where a file cannot be used.
+    DeliveryFailed where a file cannot be used, SettingsError where there is a certificate to show
+    and no CA: that is no TLS, and somebody believes it is.
     """
     if ca is None:
+        if certificate is not None or key is not None:
+            raise SettingsError("a certificate is shown over TLS alone, which needs a CA file too")
         return None
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca)

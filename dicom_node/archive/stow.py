@@ -7,8 +7,8 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, StoreRejected
-from dicom_node.settings import DestinationSettings
 
 
 class StowDestination:
@@ -25,8 +25,10 @@ class StowDestination:
     def send(self, dicom_file: Path) -> None:
         """Send one file; raises DeliveryFailed (may pass) or StoreRejected (will not)."""
         try:
-            with requests.Session() as session:
-                client = DICOMwebClient(self._settings.url, session=session)
+            with self._session() as session:
+                client = DICOMwebClient(
+                    self._settings.url, session=session, timeout=self._settings.timeout_s
+                )
                 client.set_http_retry_params(retry=False)
                 answer = client.store_instances([dcmread(dicom_file)])
         except requests.HTTPError as exc:
@@ -34,8 +36,18 @@ class StowDestination:
             if status < httpx.codes.INTERNAL_SERVER_ERROR:
                 raise StoreRejected(f"{self.name} refused the object: HTTP {status}") from exc
             raise DeliveryFailed(f"{self.name} answered HTTP {status}") from exc
-        except requests.RequestException as exc:
+        except OSError as exc:  # requests' errors, and a file for TLS that is not there
             raise DeliveryFailed(f"{self.name} does not answer: {type(exc).__name__}") from exc
         if failed := answer.get("FailedSOPSequence"):
             reason = failed[0].get("FailureReason", 0)
             raise StoreRejected(f"{self.name} refused the object: reason 0x{reason:04X}")
+
+    def _session(self) -> requests.Session:
+        session, where = requests.Session(), self._settings
+        if where.tls_ca_file is not None:
+            session.verify = str(where.tls_ca_file)
+            session.trust_env = False  # REQUESTS_CA_BUNDLE would be believed before our CA
+        if where.tls_certificate_file is not None:
+            shown = where.tls_certificate_file
+            session.cert = (str(shown), str(where.tls_key_file or shown))
+        return session

@@ -49,10 +49,36 @@ _LOGIN: Final = Code("110122", "DCM", "Login")
 _LOGOUT: Final = Code("110123", "DCM", "Logout")
 _SECURITY_CONFIGURATION: Final = Code("110129", "DCM", "Security Configuration")
 _SOFTWARE_CONFIGURATION: Final = Code("110131", "DCM", "Software Configuration")
+_ROLES_CHANGED: Final = Code("110136", "DCM", "Security Roles Changed")
+_USER_CHANGED: Final = Code("110137", "DCM", "User Security Attributes Changed")
 
-APPLICATION: Final = Code("110150", "DCM", "Application")
+_APPLICATION: Final = Code("110150", "DCM", "Application")
+_LAUNCHER: Final = Code("110151", "DCM", "Application Launcher")
+_DESTINATION: Final = Code("110152", "DCM", "Destination Role ID")
+_SOURCE: Final = Code("110153", "DCM", "Source Role ID")
+_MEDIA: Final = Code("110154", "DCM", "Destination Media")
+
 STUDY_INSTANCE_UID: Final = Code("110180", "DCM", "Study Instance UID")
-OWN_SCHEME: Final = "99DCMNODE"
+NODE_ID: Final = Code("110182", "DCM", "Node ID")
+FILES: Final = Code("110037", "DCM", "URI")
+"""The medium of an export (CID 405)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """RoleIDCode of who takes part: the application, the person, and a third, to whom data go."""
+
+    application: Code = _APPLICATION
+    person: Code | None = None
+    receiver: Code | None = None
+
+
+_ROLES: Final = {
+    APPLICATION_ACTIVITY: Roles(person=_LAUNCHER),
+    INSTANCES_TRANSFERRED: Roles(_SOURCE, receiver=_DESTINATION),
+    EXPORT: Roles(_SOURCE, _SOURCE, _MEDIA),
+    QUERY: Roles(_DESTINATION, _SOURCE),
+}
 
 _EVENTS: Final = {
     "node.start": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_START),
@@ -73,10 +99,16 @@ _EVENTS: Final = {
     "run.failed": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.SERIOUS_FAILURE),
     "report.assess": Event(PROCEDURE_RECORD, Deed.UPDATE),
     "report.deliver": Event(INSTANCES_TRANSFERRED, Deed.READ),
+    "user.role": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_ROLES_CHANGED),
+    **{
+        f"user.{verb}": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_USER_CHANGED)
+        for verb in ("add", "remove", "passwd", "disable", "enable", "logout")
+    },
     "settings.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SECURITY_CONFIGURATION),
     "policy.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SOFTWARE_CONFIGURATION),
     "model.use": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_SOFTWARE_CONFIGURATION),
 }
+_NO_OTHERS: Final = Roles()
 _OTHER: Final = Event(APPLICATION_ACTIVITY, Deed.EXECUTE)
 
 
@@ -86,3 +118,8 @@ def event_of(action: str) -> Event:
     The action itself goes along as a second EventTypeCode in each case.
     """
     return _EVENTS.get(action, _OTHER)
+
+
+def roles_of(event: Event) -> Roles:
+    """Return who plays which part in an event (PS3.15 A.5.3)."""
+    return _ROLES.get(event.event_id, _NO_OTHERS)

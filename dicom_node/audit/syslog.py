@@ -4,8 +4,13 @@ No library of Python's delivers this: those that there are sit behind `logging`,
 cannot send (docs/decisions/0012-audit.md).
 """
 
+import fcntl
+import select
 import socket
 import ssl
+import struct
+import termios
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +23,7 @@ _TIMEOUT_S: Final = 10.0
 _PRIORITY: Final = 10 * 8 + 5
 """Facility 10, security and authorization; severity 5, normal but significant (PS3.15 A.6)."""
 
+_LOOK_MS: Final = 20
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _MESSAGE_ID: Final = "DICOM+RFC3881"
 
@@ -35,8 +41,9 @@ class Collector:
     def send(self, messages: Sequence[str]) -> None:
         """Send messages over one connection; raises DeliveryFailed where one may be lost.
 
-        Syslog knows no acknowledgement. TLS does: the collector closes its side after it has read
-        all that came before our closing alert (RFC 5246 7.2.1). Otherwise all is sent again.
+        Syslog knows no acknowledgement. What stands for one: the collector's machine has taken
+        every byte while the collector had not closed, and the collector then answers our closing
+        alert (RFC 5246 7.2.1) or closes. Otherwise all is sent again.
         """
         try:
             with (
@@ -45,6 +52,7 @@ class Collector:
             ):
                 for message in messages:
                     secure.sendall(frame(message))
+                _await_taken(secure)
                 _close(secure)
         except OSError as exc:  # ssl.SSLError is one
             raise DeliveryFailed(
@@ -74,6 +82,31 @@ def frame(message: str) -> bytes:
     """Return the message behind its length in bytes (RFC 5425 4.3)."""
     content = message.encode()
     return f"{len(content)} ".encode() + content
+
+
+def _await_taken(secure: ssl.SSLSocket) -> None:
+    """Wait until every byte is acknowledged; raise OSError where the peer closes before that.
+
+    In TLS 1.2 a collector has nothing to say after the handshake: whatever can be read now is its
+    closing alert, another alert or the end, sent before it has read all that we sent.
+    """
+    poller = select.poll()
+    poller.register(secure.fileno(), select.POLLIN)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        queued = _unacknowledged(secure)
+        if poller.poll(_LOOK_MS if queued else 0):
+            raise ConnectionAbortedError("it closed before it had read everything")
+        if not queued:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it has not acknowledged {queued} bytes")
+
+
+def _unacknowledged(secure: ssl.SSLSocket) -> int:
+    """Return how many bytes wait in the kernel's send queue (SIOCOUTQ, tcp(7))."""
+    answer = fcntl.ioctl(secure.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", answer)[0])
 
 
 def _close(secure: ssl.SSLSocket) -> None:

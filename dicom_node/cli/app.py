@@ -161,7 +161,7 @@ def demo(
 def export(
     study_uid: Annotated[str, typer.Argument(metavar="STUDY_UID")],
     output: Annotated[Path, typer.Option(help="The folder to write into.", file_okay=False)],
-    by: Annotated[str, typer.Option(help="Who exports, for the audit; else the login name.")] = "",
+    by: Annotated[str, typer.Option(help="Who exports: for the audit, beside the login.")] = "",
     shift_dates: Annotated[
         bool,
         typer.Option("--shift-dates", help="Move dates by the patient's own offset, not remove."),
@@ -176,5 +176,5 @@ def export(
     from dicom_node.cli import export as command
     from dicom_node.cli.queries import operator
 
-    wish = command.Wish(study_uid, output, by or operator(), shift_dates, burned_in)
+    wish = command.Wish(study_uid, output, operator(by), shift_dates, burned_in)
     command.export(wish, as_json=json)

@@ -3,20 +3,26 @@
 A site has a CA of its own; its files go into the same settings.
 """
 
-import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import trustme
 
+from dicom_node import private
 from dicom_node.cli.console import out
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.settings import EVERY_ADDRESS, load
 
 _VALID: Final = timedelta(days=397)
 _NODE: Final = "node"
+_RESERVED: Final = frozenset({"ca", _NODE})
+_LONGEST: Final = 253
+_LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
@@ -25,10 +31,12 @@ def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
     Called again with other peers, it signs for them with the same CA.
     """
     settings = load()
+    _check(names, peers)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = _authority(folder)
-        own = {"localhost", "127.0.0.1", socket.gethostname(), *names}
+        own = {"localhost", "127.0.0.1", *names}
+        own |= _machine()
         if settings.listen_address != EVERY_ADDRESS:
             own.add(str(settings.listen_address))
         _issue(authority, folder, _NODE, tuple(sorted(own)))
@@ -36,6 +44,8 @@ def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
             _issue(authority, folder, peer, (peer,))
     except OSError as exc:
         raise NodeError(f"certificates cannot be written: {exc.filename}: {exc.strerror}") from exc
+    except UnicodeError as exc:
+        raise SettingsError(f"a name is no host name: {exc}") from exc
     place = folder.resolve()
     for line in (
         f"NODE_DICOM_TLS_CERTIFICATE_FILE={place / 'node.crt'}",
@@ -45,13 +55,36 @@ def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
         out.print(line, markup=False, soft_wrap=True)
 
 
+def _check(names: tuple[str, ...], peers: tuple[str, ...]) -> None:
+    """Raise SettingsError, before anything is written, where a name cannot be in a certificate."""
+    for name in (*names, *peers):
+        if not _is_host(name):
+            raise SettingsError(f"{name!r} is no host name and no address")
+    if reserved := [peer for peer in peers if peer.lower() in _RESERVED]:
+        raise SettingsError(f"{reserved[0]!r} is a name of the node's own files; choose another")
+
+
+def _machine() -> set[str]:
+    """Return this machine's name, unless no certificate can hold it, as one with an underscore."""
+    name = socket.gethostname()
+    return {name} if _is_host(name) and "xn--" not in name else set()
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return bool(_HOST.fullmatch(name)) and len(name) <= _LONGEST
+    return True
+
+
 def _authority(folder: Path) -> trustme.CA:
     certificate, key = folder / "ca.crt", folder / "ca.key"
     if certificate.exists() and key.exists():
         return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
     authority = trustme.CA(organization_name="dicom-node trial CA", key_type=trustme.KeyType.RSA)
-    _write(key, authority.private_key_pem.bytes())
-    _write(certificate, authority.cert_pem.bytes())
+    private.replace(key, authority.private_key_pem.bytes())
+    private.replace(certificate, authority.cert_pem.bytes())
     return authority
 
 
@@ -60,18 +93,8 @@ def _issue(authority: trustme.CA, folder: Path, name: str, identities: tuple[str
     certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     if certificate.exists() and key.exists():
         return
-    if Path(name).name != name:
-        raise SettingsError(f"{name!r} is no host name and no address")
     made = authority.issue_cert(
         *identities, not_after=datetime.now(UTC) + _VALID, key_type=trustme.KeyType.RSA
     )
-    _write(key, made.private_key_pem.bytes())
-    _write(certificate, made.cert_chain_pems[0].bytes())
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a new file that its owner alone may read."""
-    file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
+    private.replace(key, made.private_key_pem.bytes())
+    private.replace(certificate, made.cert_chain_pems[0].bytes())

@@ -11,15 +11,19 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from rich.progress import track
 
+from dicom_node import policy
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.cli.console import err, out, print_json
 from dicom_node.cli.queries import ledger
+from dicom_node.damage import UNREADABLE
 from dicom_node.deidentify import choice, pixels
-from dicom_node.deidentify.clean import UNREADABLE, Profile, cleaned
+from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.domain import StudyDetail
 from dicom_node.errors import ExportError, NodeError, PixelError
-from dicom_node.pixels.load import parse
+from dicom_node.pixels import decode
+from dicom_node.pixels.load import parse, refer
+from dicom_node.policy import Limits
 from dicom_node.settings import Settings, load
 from dicom_node.supervision.home import Layout
 
@@ -52,8 +56,6 @@ def export(wish: Wish, *, as_json: bool) -> None:
     Raises NodeError where the node does not know the study, ExportError where nothing of it
     can be cleaned.
     """
-    if not wish.person.strip():
-        raise NodeError("an export names a person in the audit: give --by NAME")
     settings = load()
     with ledger(settings) as book, closing(OrthancArchive.connect(settings)) as archive:
         study = book.queries.detail(wish.study_instance_uid)
@@ -67,7 +69,9 @@ def export(wish: Wish, *, as_json: bool) -> None:
             study_instance_uid=wish.study_instance_uid,
             detail=f"de-identified as {told.study_instance_uid}",
         )
-        _write(wish, profile, _ours_last(_instances(archive, wish), study), told)
+        limits = policy.load(settings.policy).limits
+        instances = _ours_last(_instances(archive, wish), study)
+        _write(wish, profile, limits, instances, told)
     if not told.files:
         raise ExportError(
             f"nothing of study {wish.study_instance_uid} was exported: "
@@ -86,7 +90,9 @@ def _instances(archive: OrthancArchive, wish: Wish) -> Iterator[Dataset | None]:
     refs = [ref for series in study.series for ref in series.instances]
     for ref in track(refs, "exporting", console=err, transient=True):
         try:
-            yield parse(archive.instance(ref))
+            instance = parse(archive.instance(ref))
+            refer(instance)
+            yield instance
         except PixelError:
             yield None
 
@@ -98,7 +104,7 @@ def _ours_last(
     ours = {ref.sop_instance_uid for ref in (*study.reports, *study.heatmaps)}
     results = []
     for instance in instances:
-        if instance is not None and instance.get("SOPInstanceUID") in ours:
+        if instance is not None and str(instance.get("SOPInstanceUID")) in ours:
             results.append(instance)
         else:
             yield instance, False
@@ -108,6 +114,7 @@ def _ours_last(
 def _write(
     wish: Wish,
     profile: Profile,
+    limits: Limits,
     instances: Iterator[tuple[Dataset | None, bool]],
     told: Exported,
 ) -> None:
@@ -118,7 +125,7 @@ def _write(
             told.left_out.append(("", _UNREADABLE))
             continue
         original = str(instance.get("SOPInstanceUID", ""))
-        reason = _reason(instance, wish, images, is_ours=is_ours) or _unpack(instance)
+        reason = _reason(instance, wish, images, is_ours=is_ours) or _unpack(instance, limits)
         if reason is None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = folder / f"{profile.pseudonyms.uid(original)}.dcm"
@@ -130,18 +137,24 @@ def _write(
 
 
 def _reason(instance: Dataset, wish: Wish, images: set[str], *, is_ours: bool) -> str | None:
-    if not is_ours:
-        return choice.left_out(instance, burned_in_too=wish.burned_in_too)
-    return None if choice.shown(instance) <= images else choice.SHOWS_LEFT_OUT
+    try:
+        if not is_ours:
+            return choice.left_out(instance, burned_in_too=wish.burned_in_too)
+        return None if choice.shown(instance) <= images else choice.SHOWS_LEFT_OUT
+    except UNREADABLE:
+        return _UNREADABLE
 
 
-def _unpack(instance: Dataset) -> str | None:
+def _unpack(instance: Dataset, limits: Limits) -> str | None:
+    """Decode the pixels within the node's limits and store them plain; say why not, else None."""
     if "PixelData" not in instance:
         return None
     try:
-        pixels.unpacked(instance)
-    except (*UNREADABLE, RuntimeError, MemoryError):
-        return choice.UNDECODED
+        pixels.store(instance, decode.stored(instance, limits))
+    except PixelError as exc:
+        return f"{choice.UNDECODED}: {exc.reason}"
+    except ExportError as exc:
+        return str(exc)
     return None
 
 

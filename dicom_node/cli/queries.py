@@ -35,13 +35,16 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
         opened.close()
 
 
-def operator() -> str:
-    """Return who sits at the command line, as the audit trail names him."""
+def operator(person: str = "") -> str:
+    """Return who sits at the command line, as the audit trail names him.
+
+    The login goes before the person whom he says he is: anybody can say a name.
+    """
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user need not have a name
         name = f"uid {os.getuid()}"
-    return f"{name} (command line)"
+    return f"{name} (command line){f' as {person.strip()}' if person.strip() else ''}"
 
 
 def in_reading_order(settings: Settings, book: Ledger) -> tuple[WorklistItem, ...]:

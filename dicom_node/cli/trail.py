@@ -1,7 +1,6 @@
 """``dicom-node audit``: the trail on the screen, examined, and written down for others."""
 
 import json
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from dicom_node import private
 from dicom_node.audit import message, relay
 from dicom_node.cli import queries
 from dicom_node.cli.console import err, out, print_json
@@ -105,10 +105,10 @@ def _lines(output: Path | None) -> Iterator[Callable[[str], object]]:
         yield typer.echo
         return
     try:
-        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file = private.create(output)
     except OSError as exc:
         raise NodeError(f"{output} cannot be written: {exc.strerror}") from exc
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with file:
         yield lambda text: file.write(f"{text}\n")
 
 

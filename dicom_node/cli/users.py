@@ -15,7 +15,6 @@ from dicom_node.errors import AccessError
 if TYPE_CHECKING:
     from dicom_node.ledger import Ledger
 
-_ACTOR = "command line"
 _LONGEST_LINE = 2048
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
@@ -23,6 +22,7 @@ PasswordFile = Annotated[
     typer.FileText | None,
     typer.Option(help="Read the password from this file's first line; - is standard input."),
 ]
+By = Annotated[str, typer.Option(help="Who does it: for the audit, beside the login.")]
 
 users = typer.Typer(
     no_args_is_help=True,
@@ -36,14 +36,14 @@ def add(
     name: Name,
     role: Annotated[Role, typer.Option(help="What the user may do.")],
     password_file: PasswordFile = None,
+    by: By = "",
 ) -> None:
     """Add a user; from the first one on everybody has to log in."""
     from dicom_node.access.passwords import Passwords
 
     with _ledger() as ledger:
         hashed = Passwords().hash(_password(password_file), name)
-        user = ledger.users.add(name, role, hashed)
-        ledger.audit.append(_ACTOR, "user.add", detail=f"{user.name} as {role}")
+        user = ledger.users.add(name, role, hashed, _actor(by))
     typer.echo(f"added {user.name}, {role}; everybody has to log in from now on")
 
 
@@ -80,6 +80,7 @@ def remove(
     leave_open: Annotated[
         bool, typer.Option("--leave-open", help="Even the last user: nobody logs in any more.")
     ] = False,
+    by: By = "",
 ) -> None:
     """Remove a user and end his sessions."""
     with _ledger() as ledger:
@@ -88,51 +89,54 @@ def remove(
                 f"{name} is the last user: without him nobody has to log in on this machine; "
                 "say --leave-open where that is meant"
             )
-        ledger.users.remove(name)
-        ledger.audit.append(_ACTOR, "user.remove", detail=name.lower())
+        ledger.users.remove(name, _actor(by))
     typer.echo(f"removed {name}")
 
 
 @users.command()
-def passwd(name: Name, password_file: PasswordFile = None) -> None:
+def passwd(name: Name, password_file: PasswordFile = None, by: By = "") -> None:
     """Give a user another password and end his sessions."""
     from dicom_node.access.passwords import Passwords
 
     with _ledger() as ledger:
         if ledger.users.get(name) is None:
             raise AccessError(f"there is no user {name}; see dicom-node users list")
-        ledger.users.set_password(name, Passwords().hash(_password(password_file), name))
-        ledger.audit.append(_ACTOR, "user.passwd", detail=name.lower())
+        hashed = Passwords().hash(_password(password_file), name)
+        ledger.users.set_password(name, hashed, _actor(by))
     typer.echo(f"{name} has another password")
 
 
 @users.command()
-def role(name: Name, role: Annotated[Role, typer.Argument()]) -> None:
+def role(name: Name, role: Annotated[Role, typer.Argument()], by: By = "") -> None:
     """Give a user another role and end his sessions."""
     with _ledger() as ledger:
-        ledger.users.set_role(name, role)
-        ledger.audit.append(_ACTOR, "user.role", detail=f"{name.lower()} as {role}")
+        ledger.users.set_role(name, role, _actor(by))
     typer.echo(f"{name} is {role}")
 
 
 @users.command()
-def disable(name: Name) -> None:
+def disable(name: Name, by: By = "") -> None:
     """Turn a user away from now on and end his sessions."""
-    _set_disabled(name, disabled=True)
+    _set_disabled(name, by, disabled=True)
 
 
 @users.command()
-def enable(name: Name) -> None:
+def enable(name: Name, by: By = "") -> None:
     """Let a disabled user in again."""
-    _set_disabled(name, disabled=False)
+    _set_disabled(name, by, disabled=False)
 
 
-def _set_disabled(name: str, *, disabled: bool) -> None:
+def _set_disabled(name: str, by: str, *, disabled: bool) -> None:
     word = "disable" if disabled else "enable"
     with _ledger() as ledger:
-        ledger.users.set_disabled(name, disabled)
-        ledger.audit.append(_ACTOR, f"user.{word}", detail=name.lower())
+        ledger.users.set_disabled(name, disabled, _actor(by))
     typer.echo(f"{word}d {name}")
+
+
+def _actor(by: str) -> str:
+    from dicom_node.cli.queries import operator
+
+    return operator(by)
 
 
 def _password(file: typer.FileText | None) -> str:

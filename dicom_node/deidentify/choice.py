@@ -3,10 +3,25 @@
 from typing import Final
 
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.multival import MultiValue
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 _IMAGES: Final = frozenset({"CR", "DX", "CT"})
 _CAPTURE: Final = frozenset({"SCREEN SAVE", "SCREENSAVE", "SCREEN_CAPTURE", "DOSE", "DOSE_INFO"})
+_CONVERTED: Final = frozenset({"WSD", "DV", "DI", "SYN", "SD", "SI"})
+_FRAMES: Final = frozenset({
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+})  # fmt: skip
+"""Secondary captures of several frames: screens, scans and clips."""
 
 DOCUMENT: Final = (
     "it is no image of the kinds that this node reads; reports, documents and captures of other "
@@ -22,19 +37,27 @@ SHOWS_LEFT_OUT: Final = "it shows an image that was left out"
 
 def left_out(instance: Dataset, *, burned_in_too: bool) -> str | None:
     """Say why an object of another system is not exported; None where it is."""
-    if instance.get("Modality") not in _IMAGES or "PixelData" not in instance:
+    modality = _words(instance, "Modality")
+    if len(modality) != 1 or not modality <= _IMAGES or "PixelData" not in instance:
         return DOCUMENT
     if burned_in_too:
         return None
-    if instance.get("BurnedInAnnotation") == "YES":
+    if "YES" in _words(instance, "BurnedInAnnotation"):
         return BURNED_IN
-    kind = {str(word).upper() for word in instance.get("ImageType") or ()}
-    if kind & _CAPTURE or (
-        instance.get("SOPClassUID") == SecondaryCaptureImageStorage
-        and instance.get("ConversionType") in {"WSD", "DV", "DI", "SYN", "SD", "SI"}
-    ):
+    sop_class = _words(instance, "SOPClassUID")
+    converted = SecondaryCaptureImageStorage in sop_class and _CONVERTED & _words(
+        instance, "ConversionType"
+    )
+    if _CAPTURE & _words(instance, "ImageType") or sop_class & _FRAMES or converted:
         return CAPTURE
     return None
+
+
+def _words(instance: Dataset, keyword: str) -> frozenset[str]:
+    """Return the values of an attribute, be they one or many, whatever its sender made of it."""
+    value = instance.get(keyword)
+    many = value if isinstance(value, MultiValue) else [value or ""]
+    return frozenset(str(one).strip().upper() for one in many)
 
 
 def shown(heatmap: Dataset) -> frozenset[str]:

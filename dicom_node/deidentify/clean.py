@@ -1,7 +1,6 @@
 """One object cleaned by the Basic Application Level Confidentiality Profile (PS3.15 E.2)."""
 
 import re
-import struct
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -10,12 +9,12 @@ from pydicom import config
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID
 from pydicom.valuerep import VR
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.deidentify import content, table
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.deidentify.table import Action
@@ -26,7 +25,13 @@ METHOD: Final = "dicom-node: PS3.15 Basic Profile, keyed UIDs"
 _NOBODY_DATE: Final = "19000101"
 _DUMMIES: Final[dict[str, str]] = {VR.DA: _NOBODY_DATE, VR.DT: _NOBODY_DATE, VR.TM: "000000"}
 _CODE: Final = re.compile(r"[A-Z0-9 _]{0,16}")
-_DAY: Final = re.compile(r"\d{8}")
+_TIME: Final = r"([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?"
+_FORMS: Final = {
+    VR.DA: re.compile(r"\d{8}"),
+    VR.DT: re.compile(rf"\d{{8}}({_TIME})?([+-]\d{{4}})?"),
+    VR.TM: re.compile(_TIME),
+}
+"""A whole day, or a time (PS3.5 6.2): what is longer may hold words, what is shorter no day."""
 _IMPLEMENTATION: Final = UID(derive("implementation", "dicom-node"))
 _TYPE_2: Final = (
     "AccessionNumber ReferringPhysicianName StudyDate StudyTime StudyID PatientBirthDate PatientSex"
@@ -34,6 +39,7 @@ _TYPE_2: Final = (
 """Empty in every composite object (PS3.3 C.7.1.1, C.7.2.1)."""
 _DATED: Final = frozenset({"ContentDate", "ContentTime"})
 """Type 1 in a report (PS3.3 C.17.2)."""
+_BIRTH: Final = frozenset({"PatientBirthDate", "PatientBirthTime"})
 _CODES: Final = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113104", "Clean Structured Content Option"),
@@ -43,12 +49,6 @@ _MODIFIED_DATES: Final = (
     "Retain Longitudinal Temporal Information Modified Dates Option",
 )
 _DEEPEST: Final = 16
-
-UNREADABLE: Final = (
-    ValueError, TypeError, NotImplementedError, LookupError, AttributeError, OverflowError,
-    AssertionError, RecursionError, BytesLengthException, OSError, EOFError, struct.error,
-)  # fmt: skip
-"""What pydicom raises on values that do not fit their VR, and on pixels that do not decode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,16 @@ def cleaned(source: Dataset, profile: Profile) -> Dataset:
     keyed ones, so that references still meet; everything else goes. Raises ExportError where an
     attribute cannot be read, for what cannot be read cannot be cleaned.
     """
-    issuer, patient = str(source.get("IssuerOfPatientID", "")), str(source.get("PatientID", ""))
-    days = profile.pseudonyms.shift_days(issuer, patient) if profile.shift_dates else None
     try:
-        target = _Walker(profile.pseudonyms, days).dataset(source)
+        person = _person(source)
+        days = profile.pseudonyms.shift_days(*person) if profile.shift_dates else None
+        walker = _Walker(profile.pseudonyms, days, source.get("Modality") == "SR")
+        target = walker.dataset(source)
     except UNREADABLE as exc:
         raise ExportError(
             "an object holds values that cannot be read, so it cannot be cleaned"
         ) from exc
-    _identify(target, profile.pseudonyms.patient(issuer, patient))
+    _identify(target, profile.pseudonyms.patient(*person))
     _declare(target, shifted=profile.shift_dates)
     target.file_meta = _meta(source, target)
     return target
@@ -84,8 +85,9 @@ def cleaned(source: Dataset, profile: Profile) -> Dataset:
 class _Walker:
     pseudonyms: Pseudonyms
     days: int | None
+    is_report: bool
 
-    def dataset(self, source: Dataset, depth: int = 0) -> Dataset:
+    def dataset(self, source: Dataset, depth: int = 0, *, is_content: bool = False) -> Dataset:
         if depth > _DEEPEST:
             raise ExportError("sequences nest too deeply to be cleaned")
         target = Dataset()
@@ -93,7 +95,7 @@ class _Walker:
             new = self.element(element, depth)
             if new is not None:
                 target.add(new)
-        content.clean(target)
+        content.clean(target, is_content=is_content)
         return target
 
     def element(  # noqa: PLR0911  # one line for each kind
@@ -119,21 +121,22 @@ class _Walker:
         return element_as_it_is(element)
 
     def _sequence(self, element: DataElement, depth: int) -> DataElement | None:
-        if element.tag not in table.KEPT_SEQUENCES:
+        is_content = element.keyword == "ContentSequence"
+        if element.tag not in table.KEPT_SEQUENCES or (is_content and not self.is_report):
             return None
-        items = [self.dataset(item, depth + 1) for item in element.value]
+        items = [self.dataset(item, depth + 1, is_content=is_content) for item in element.value]
         return DataElement(element.tag, VR.SQ, DicomSequence(items))
 
     def _uids(self, element: DataElement) -> str | list[str]:
-        if element.keyword in {"CodingSchemeUID", "ContextUID", "MappingResourceUID"}:
-            return str(element.value or "")
         if isinstance(element.value, MultiValue):
             return [self.pseudonyms.uid(str(one)) for one in element.value]
         return self.pseudonyms.uid(str(element.value or ""))
 
     def _moment(self, element: DataElement, action: Action | None) -> DataElement | None:
-        if self.days is not None and element.keyword != "PatientBirthDate":
-            return _with(element, _shifted(element, self.days))
+        if self.days is not None and element.keyword not in _BIRTH:
+            shifted = _shifted(element, self.days)
+            if shifted or element.keyword not in _DATED:
+                return _with(element, shifted)
         if element.keyword in _DATED or action is Action.DUMMY:
             return _with(element, _DUMMIES[element.VR])
         return _with(element, "") if action is Action.EMPTY else None
@@ -156,17 +159,28 @@ def _with(element: DataElement, value: Any) -> DataElement:  # noqa: ANN401 - wh
 
 
 def _shifted(element: DataElement, days: int) -> str:
-    """Move the day of a DA or DT into the past; a TM stays, anything else goes."""
-    text = str(element.value or "")
+    """Move the day of a DA or DT into the past; a TM stays, what is neither goes."""
+    text = str(element.value or "").strip()
+    if not _FORMS[VR(element.VR)].fullmatch(text):
+        return ""
     if element.VR == VR.TM:
         return text
-    if not _DAY.match(text):
-        return ""
     try:
         day = date(int(text[:4]), int(text[4:6]), int(text[6:8])) - timedelta(days=days)
     except (ValueError, OverflowError):
         return ""
     return f"{day:%Y%m%d}{text[8:]}"
+
+
+def _person(source: Dataset) -> tuple[str, str]:
+    """Return issuer and id of the patient; of one without an id, his study.
+
+    People without an id are not all the same one.
+    """
+    patient = str(source.get("PatientID") or "")
+    if patient.strip():
+        return str(source.get("IssuerOfPatientID") or ""), patient
+    return "StudyInstanceUID", str(source.get("StudyInstanceUID") or "")
 
 
 def _identify(target: Dataset, pseudonym: str) -> None:

@@ -6,6 +6,8 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from dicom_node.codes import OWN_SCHEME
+
 REMOVED: Final = "REMOVED"
 KEPT: Final = frozenset({BaseTag(0x0040A160)})
 """Text Value: `clean` drops the items in which it says more than it may."""
@@ -27,24 +29,33 @@ _OWN_WORDS: Final = re.compile(
 )
 """What a viewer writes beside a rectangle, and the warning; other comments may quote a header."""
 
+_CODED: Final = ("CodeValue", "LongCodeValue", "CodeMeaning")
+_SCHEMED: Final = ("CodingSchemeDesignator", "CodingSchemeVersion")
+_NO_SCHEME: Final = "99REMOVED"
 _SCHEMES: Final = frozenset({
     "DCM", "SCT", "SRT", "SNM3", "UMLS", "RADLEX", "UCUM", "LN", "FMA", "NCIt", "RFC5646",
-    "ISO639_1", "99DICOMNODE",
+    "ISO639_1", OWN_SCHEME,
 })  # fmt: skip
 """Coding schemes whose meanings are published; a site's own may mean anybody."""
 
 
-def clean(item: Dataset) -> None:
-    """Drop from one item what may name somebody; its own items are cleaned already."""
+def clean(item: Dataset, *, is_content: bool = False) -> None:
+    """Drop from one data set what may name somebody; its own items are cleaned already.
+
+    ``is_content``: it is an item of a report's content, where alone a text may stand.
+    """
+    if "TextValue" in item and not (is_content and item.get("ValueType") == "TEXT"):
+        del item.TextValue
     if "ContentSequence" in item:
         item.ContentSequence = [child for child in item.ContentSequence if _is_silent(child)]
         if not item.ContentSequence:
             del item.ContentSequence
-    if "CodeMeaning" in item and item.get("CodingSchemeDesignator") not in _SCHEMES:
-        item.CodeMeaning = REMOVED
-        for keyword in ("CodeValue", "LongCodeValue"):
-            if keyword in item:
-                setattr(item, keyword, REMOVED)
+    coded = [keyword for keyword in (*_CODED, *_SCHEMED) if keyword in item]
+    if coded and str(item.get("CodingSchemeDesignator")) not in _SCHEMES:
+        for keyword in coded:
+            delattr(item, keyword)  # the element is the source's too
+            setattr(item, keyword, _NO_SCHEME if keyword in _SCHEMED else REMOVED)
+        item.CodingSchemeDesignator = _NO_SCHEME
 
 
 def _is_silent(child: Dataset) -> bool:

@@ -2,12 +2,12 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from dicom_node import private
 from dicom_node.errors import ExportError
 
 _KEY_BYTES: Final = 32
@@ -31,7 +31,7 @@ class Pseudonyms:
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not file.exists():
-                _make(file)
+                private.make(file, f"{secrets.token_hex(_KEY_BYTES)}\n".encode())
             if file.stat().st_mode & 0o077:
                 raise ExportError(f"{file} is open to other users: chmod 600 {file}")
             key = bytes.fromhex(file.read_text().strip())
@@ -63,17 +63,3 @@ class Pseudonyms:
     def _digest(self, *parts: str) -> bytes:
         message = "\x1f".join(parts).encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, message, hashlib.sha256)
-
-
-def _make(file: Path) -> None:
-    """Write a new key that nobody else can read, whole or not at all."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as target:
-        target.write(secrets.token_hex(_KEY_BYTES) + "\n")
-    try:
-        os.link(new, file)  # where two make one at the same time, the first stays
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink()

@@ -1,25 +1,35 @@
 """Pixel data without what may be hidden in it."""
 
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import VR
+
+from dicom_node.errors import ExportError
+
+_PIXEL_DATA: Final = 0x7FE00010
+_BYTE: Final = 8
 
 
-def unpacked(image: Dataset) -> None:
-    """Store the pixels plain, and nothing beside them; raises what pydicom's decoders raise.
+def store(image: Dataset, values: NDArray[np.int32]) -> None:
+    """Store decoded values plain, and nothing beside them.
 
-    A JPEG or JPEG 2000 stream has room for comments and EXIF, and native pixel data may be longer
-    than the image: all of that goes.
+    A JPEG or JPEG 2000 stream has room for comments and EXIF, native pixel data may be longer than
+    the image, and old overlays lie in bits above Bits Stored: ``values`` has none of that. Raises
+    ExportError where the stored bits are not the lowest, so that an overlay may lie below them.
     """
-    syntax = image.file_meta.TransferSyntaxUID
-    if syntax.is_compressed and not syntax.is_deflated:
-        plugin = "pydicom" if syntax == RLELossless else ""  # pylibjpeg-rle panics on damage
-        image.decompress(generate_instance_uid=False, decoding_plugin=plugin)
-    elif not (syntax.is_little_endian and not syntax.is_deflated):
-        pixels = image.pixel_array
-        image.PixelData = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    size = image.Rows * image.Columns * image.SamplesPerPixel * image.BitsAllocated // 8
-    size *= int(image.get("NumberOfFrames") or 1)
-    if len(image.PixelData) < size:
-        raise ValueError("the pixel data is too short")
-    image.PixelData = image.PixelData[:size] + b"\0" * (size % 2)
+    stored, allocated = int(image.BitsStored), int(image.BitsAllocated)
+    is_native = not image.file_meta.TransferSyntaxUID.is_encapsulated
+    if is_native and image.get("HighBit") != stored - 1:
+        raise ExportError("its High Bit leaves room for what is hidden below the pixels")
+    kind = "i" if image.PixelRepresentation else "u"
+    data = values.astype(f"<{kind}{allocated // _BYTE}").tobytes()
+    vr = VR.OW if allocated > _BYTE else VR.OB
+    image.add_new(_PIXEL_DATA, vr, data + b"\0" * (len(data) % 2))
+    image.HighBit = stored - 1
+    if values.ndim == 3:  # noqa: PLR2004  # rows, columns, samples: the decoder gives RGB
+        image.PhotometricInterpretation, image.PlanarConfiguration = "RGB", 0
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -32,6 +32,7 @@ class AuditFilter:
     actor: str | None = None
     action: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
 class AuditBook:
@@ -59,10 +60,11 @@ class AuditBook:
     ) -> bool:
         """Add an entry unless the same was added within ``every``; tell whether it was.
 
-        A page that asks every few seconds is one person looking at one study.
+        A page that asks every few seconds is one person looking at one study. An entry from the
+        future, written before the clock was set back, does not stand for what happens now.
         """
         now = self._database.now()
-        wanted = AuditFilter(study_instance_uid, clean(actor), action, now - every)
+        wanted = AuditFilter(study_instance_uid, clean(actor), action, now - every, now)
         with self._database.read() as session:
             if session.scalar(_query(wanted).limit(1)) is not None:
                 return False
@@ -180,6 +182,8 @@ def _query(wanted: AuditFilter) -> Select[AuditRow]:
         query = query.where(AuditRow.action == wanted.action)
     if wanted.since is not None:
         query = query.where(AuditRow.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(AuditRow.at <= wanted.until)
     return query
 
 

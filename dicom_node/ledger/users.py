@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import Role, UserAccount
+from dicom_node.domain import AuditEntry, Role, UserAccount
 from dicom_node.errors import AccessError
+from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.people import SessionRow, UserRow
 
@@ -16,7 +18,10 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
 class UserBook:
-    """Users by name, in lower case; any change of one ends his sessions."""
+    """Users by name, in lower case; any change of one ends his sessions.
+
+    ``by`` is who makes the change: it goes into the audit with the change, or neither happens.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,7 +42,7 @@ class UserBook:
             row = session.get(UserRow, name.lower())
             return None if row is None else _user(row)
 
-    def add(self, name: str, role: Role, password_hash: str) -> UserAccount:
+    def add(self, name: str, role: Role, password_hash: str, by: str = "") -> UserAccount:
         """Add a user; raise AccessError where the name is taken, or is none."""
         name = name.lower()
         if not _NAME.fullmatch(name):
@@ -50,41 +55,42 @@ class UserBook:
             row.created_at = row.changed_at = now
             session.add(row)
             _end_sessions(session, name)  # of a namesake whom the site's provider vouched for
+            self._note(session, by, "user.add", f"{name} as {role}")
             return _user(row)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, by: str = "") -> None:
         """Remove a user; raise AccessError where there is none."""
 
         def change(session: Session, row: UserRow) -> None:
             session.delete(row)
 
-        self._change(name, change)
+        self._change(name, _Done(by, "user.remove"), change)
 
-    def set_password(self, name: str, password_hash: str) -> None:
+    def set_password(self, name: str, password_hash: str, by: str = "") -> None:
         """Give a user another password; raise AccessError where there is none."""
 
         def change(_: Session, row: UserRow) -> None:
             row.password_hash = password_hash
 
-        self._change(name, change)
+        self._change(name, _Done(by, "user.passwd"), change)
 
-    def set_role(self, name: str, role: Role) -> None:
+    def set_role(self, name: str, role: Role, by: str = "") -> None:
         """Give a user another role; raise AccessError where there is none."""
 
         def change(_: Session, row: UserRow) -> None:
             row.role = role
 
-        self._change(name, change)
+        self._change(name, _Done(by, "user.role", f" as {role}"), change)
 
-    def set_disabled(self, name: str, disabled: bool) -> None:
+    def set_disabled(self, name: str, disabled: bool, by: str = "") -> None:
         """Turn a user away, or let him in again; raise AccessError where there is none."""
 
         def change(_: Session, row: UserRow) -> None:
             row.disabled = disabled
 
-        self._change(name, change)
+        self._change(name, _Done(by, "user.disable" if disabled else "user.enable"), change)
 
-    def _change(self, name: str, change: Callable[[Session, UserRow], None]) -> None:
+    def _change(self, name: str, done: "_Done", change: Callable[[Session, UserRow], None]) -> None:
         with self._database.write() as session:
             row = session.get(UserRow, name.lower(), with_for_update=True)
             if row is None:
@@ -92,6 +98,19 @@ class UserBook:
             row.changed_at = self._database.now()
             change(session, row)
             _end_sessions(session, row.name)
+            self._note(session, done.by, done.action, f"{name.lower()}{done.how}")
+
+    def _note(self, session: Session, by: str, action: str, detail: str) -> None:
+        if by:
+            now = self._database.now()
+            audit.add(session, AuditEntry(now, by, action, None, None, detail))
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    by: str
+    action: str
+    how: str = ""
 
 
 def _end_sessions(session: Session, name: str) -> None:

@@ -11,6 +11,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.domain import Geometry, RefusalCode, Sample, StudyKind
 from dicom_node.errors import PixelError
 from dicom_node.pixels import decode, header
@@ -97,7 +98,7 @@ def _presented(stored: NDArray[np.int32], padding: NDArray[np.bool_], ds: Datase
             values = np.log1p(np.maximum(values, 0))
         elif header.text(ds, "PhotometricInterpretation") in decode.GREY:
             values = _windowed(values, padding, ds)
-    except header.CONVERSION_ERRORS as exc:
+    except UNREADABLE as exc:
         raise PixelError(
             RefusalCode.INCONSISTENT_HEADER, "The header's look-up table or window is not valid."
         ) from exc

@@ -1,7 +1,5 @@
 """Stored pixel values of one image, whatever its transfer syntax, or a refusal by name."""
 
-import struct
-
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -9,16 +7,12 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.domain import RefusalCode
 from dicom_node.errors import PixelError
 from dicom_node.pixels import codestream, header
 from dicom_node.pixels.load import TOO_MUCH_MEMORY
 from dicom_node.policy import Limits
-
-_DECODER_ERRORS = (
-    *header.CONVERSION_ERRORS, RuntimeError, OSError, EOFError, struct.error,
-)  # fmt: skip
-"""What pydicom's decoders let through when a frame is damaged."""
 
 _PLUGINS = {RLELossless: "pydicom"}
 """Decoders not left to pydicom's choice: pylibjpeg-rle panics on damaged frames, past `except`."""
@@ -59,6 +53,16 @@ def frame(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
     if pixels.ndim == 3:  # noqa: PLR2004 (rows, columns, samples)
         return grey(pixels)
     return _within_bits_stored(pixels, ds, uid)
+
+
+def stored(ds: Dataset, limits: Limits) -> NDArray[np.int32]:
+    """Decode a single-frame image as `frame` does, colour left as it is: (rows, columns[, 3]) RGB.
+
+    Raises PixelError as `frame` does, but for colour.
+    """
+    check(ds, limits)
+    uid = UID(header.transfer_syntax(ds))
+    return _within_bits_stored(_decoded(ds, uid), ds, uid)
 
 
 def check(ds: Dataset, limits: Limits) -> None:
@@ -125,7 +129,7 @@ def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
             return pixels
     except MemoryError as exc:
         raise PixelError(RefusalCode.IMAGE_TOO_LARGE, TOO_MUCH_MEMORY) from exc
-    except _DECODER_ERRORS as exc:
+    except (*UNREADABLE, RuntimeError) as exc:
         raise PixelError(
             RefusalCode.UNDECODABLE, f"The pixel data cannot be decoded as {uid.name}."
         ) from exc

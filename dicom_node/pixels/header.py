@@ -5,25 +5,17 @@ PixelError with INCONSISTENT_HEADER instead.
 """
 
 import math
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.domain import RefusalCode
 from dicom_node.errors import PixelError
-
-CONVERSION_ERRORS = (
-    BytesLengthException, ValueError, TypeError, AttributeError, OverflowError, LookupError,
-    NotImplementedError, RecursionError, AssertionError, EOFError, OSError, struct.error,
-)  # fmt: skip
-"""What pydicom raises where a stored value does not fit its VR (LookupError: odd charset; OSError
-and struct.error: bytes that claim to be a sequence). Found by mutation: `bench.fuzz`."""
 
 
 @contextmanager
@@ -44,7 +36,7 @@ def raw(ds: Dataset, keyword: str) -> object:
     try:
         with tolerant():
             value: object = ds.get(keyword)
-    except CONVERSION_ERRORS as exc:
+    except UNREADABLE as exc:
         raise refuse(keyword, "cannot be read") from exc
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -64,7 +56,7 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     many = value if isinstance(value, MultiValue) else [value]
     try:
         return tuple(str(one).strip() for one in many)
-    except CONVERSION_ERRORS as exc:
+    except UNREADABLE as exc:
         raise refuse(keyword, "cannot be read") from exc
 
 
@@ -78,7 +70,7 @@ def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
     many = value if isinstance(value, MultiValue) else [value]
     try:
         found = tuple(float(str(one)) for one in many)
-    except CONVERSION_ERRORS as exc:
+    except UNREADABLE as exc:
         raise refuse(keyword, "is not a number") from exc
     if not all(map(math.isfinite, found)):
         raise refuse(keyword, "is not finite")

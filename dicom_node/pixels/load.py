@@ -1,6 +1,5 @@
 """From the bytes of a DICOM file to a data set, or a refusal."""
 
-import struct
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,15 +8,10 @@ from pydicom import charset, config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_node.damage import UNREADABLE
 from dicom_node.domain import InstanceRef, RefusalCode
 from dicom_node.errors import PixelError
 from dicom_node.pixels import header, inflation
-
-_UNREADABLE = (
-    *header.CONVERSION_ERRORS, OSError, EOFError, AssertionError, struct.error,
-    zlib.error,
-)  # fmt: skip
-"""What dcmread raised on damaged and hostile files (found by mutation, see the tests)."""
 
 TOO_MUCH_MEMORY = "Reading the image takes more memory than this node gives to one study."
 
@@ -60,7 +54,7 @@ def parse(dicom_file: bytes) -> Dataset:
         ) from exc
     except MemoryError as exc:
         raise PixelError(RefusalCode.IMAGE_TOO_LARGE, TOO_MUCH_MEMORY) from exc
-    except _UNREADABLE as exc:
+    except (*UNREADABLE, zlib.error) as exc:
         raise PixelError(
             RefusalCode.UNDECODABLE, "The file is damaged: its data set cannot be read."
         ) from exc

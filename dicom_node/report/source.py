@@ -1,7 +1,6 @@
 """Source headers as result objects need them: complete, valid, UTF-8, without pixels."""
 
 import re
-import struct
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,13 +10,13 @@ from pydicom import config
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
 from pydicom.valuerep import VR, PersonName, validate_value
 
 from dicom_node import log
+from dicom_node.damage import UNREADABLE
 from dicom_node.domain import TriageResult
 from dicom_node.errors import ReportError
 
@@ -35,12 +34,6 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE: Final = re.compile(r"[\t\n\f\r]")
 
 _LINED_VR: Final = frozenset({VR.LT, VR.ST, VR.UT})
-
-_UNREADABLE: Final = (
-    ValueError, TypeError, NotImplementedError, LookupError, AttributeError, OverflowError,
-    AssertionError, RecursionError, BytesLengthException, OSError, EOFError, struct.error,
-)  # fmt: skip
-"""What pydicom raised on values that do not fit their VR (found by mutation: `bench.fuzz`)."""
 
 _DEEPEST: Final = 8
 """Sequences that patient, study and order attributes nest at most; a bomb nests thousands."""
@@ -146,7 +139,7 @@ def _complete(source: Dataset) -> Dataset:
 def _sop_instance_uid(source: Dataset) -> str:
     try:
         return str(source.get("SOPInstanceUID", ""))
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""  # matches no evidence: the report is refused for that
 
 
@@ -178,7 +171,7 @@ def _clean(source: Dataset, tag: BaseTag, depth: int) -> DataElement | None:
             _validate(element.VR, value)
             _single(tag, value)
         return DataElement(tag, _vr(element), value, validation_mode=config.IGNORE)
-    except _UNREADABLE:
+    except UNREADABLE:
         warnings.warn(f"{tag} has an impossible value", stacklevel=2)
         return None
 

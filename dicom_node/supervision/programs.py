@@ -117,7 +117,6 @@ def _python_programs(settings: Settings, layout: Layout) -> tuple[Program, ...]:
 
     many = ("--pool", "threads", "--concurrency", "4")
     one_by_one = ("--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1")
-    schedule = ("-s", str(layout.home / "beat-schedule"), "--pidfile=")
     return (
         Program("api", (sys.executable, "-m", "dicom_node.api.server"), 30),
         Program("intake", worker("intake", *many), 40, stop_group=False),
@@ -128,5 +127,5 @@ def _python_programs(settings: Settings, layout: Layout) -> tuple[Program, ...]:
             stop_wait_s=30,
             stop_group=False,
         ),
-        Program("beat", (*celery, "beat", *schedule, *level), 50, stop_group=False),
+        Program("beat", (*celery, "beat", "--pidfile=", *level), 50, stop_group=False),
     )

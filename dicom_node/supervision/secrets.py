@@ -3,6 +3,7 @@
 import secrets
 from pathlib import Path
 
+from dicom_node import private
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
@@ -61,8 +62,4 @@ def _write_certificate(settings: Settings, layout: Layout) -> None:
 
 def write_private(file: Path, text: str) -> None:
     """Replace a file by one that its owner alone can read."""
-    new = file.with_name(f".{file.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.replace(file)
+    private.replace(file, text.encode())

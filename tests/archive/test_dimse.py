@@ -11,9 +11,9 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.archive.dimse import DimseDestination, Peer, StoreScu
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, StoreRejected
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.nodes import free_port
 

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from pydicom import Dataset
 from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
 
 from dicom_node.archive.dimse import DimseDestination, Peer, StoreScu, tls_context
-from dicom_node.errors import DeliveryFailed
+from dicom_node.destination import DestinationSettings
+from dicom_node.errors import DeliveryFailed, SettingsError
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.certificates import Authority, Identity
 from tests.dcmtk import dcmtk
@@ -140,3 +141,15 @@ def test_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
     bad.write_text("no certificate")
     with pytest.raises(DeliveryFailed, match="cannot be used"):
         tls_context(bad, None, None)
+
+
+@pytest.mark.parametrize("given", ["tls_certificate_file", "tls_key_file", "tls_server_name"])
+def test_half_of_tls_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="tls_ca_file"):
+        DestinationSettings.model_validate({"name": "pacs", "kind": "dimse", given: "x"})
+
+
+def test_certificate_without_a_ca_is_refused(authority: Authority) -> None:
+    mine = authority.issue("n")
+    with pytest.raises(SettingsError, match="CA"):
+        tls_context(None, mine.certificate, mine.key)

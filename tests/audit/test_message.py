@@ -73,6 +73,63 @@ def test_message_says_who_saw_what_and_when() -> None:
     assert base64.b64decode(pairs["hash"]).decode() == "ab" * 32
 
 
+def parts(tree: etree._Element) -> list[tuple[str | None, str | None, list[str | None]]]:
+    """Return each participant: who, whether he asked for it, in which roles."""
+    return [
+        (
+            one.get("UserID"),
+            one.get("UserIsRequestor"),
+            [role.get("csd-code") for role in one.findall("RoleIDCode")],
+        )
+        for one in tree.findall("ActiveParticipant")
+    ]
+
+
+def test_delivery_names_source_and_destination() -> None:
+    tree = told(entry("report.deliver", "node", "2.25.1 to pacs"))
+    assert parts(tree) == [("node", "true", ["110153"]), ("pacs", "false", ["110152"])]
+
+
+def test_export_names_process_person_and_medium() -> None:
+    tree = told(entry("study.export", "ada (command line) as x:12"))
+    who = [(requestor, roles) for _, requestor, roles in parts(tree)]
+    assert who == [("false", ["110153"]), ("true", ["110153"]), ("false", ["110154"])]
+    assert [one.get("csd-code") for one in tree.iter("MediaType")] == ["110037"]
+
+
+def test_query_names_who_asks_who_answers_and_what_was_asked() -> None:
+    tree = told(entry("worklist.open", study=None))
+    assert parts(tree) == [("dicom-node", "false", ["110152"]), ("dr.who", "true", ["110153"])]
+    assert base64.b64decode(tree.findtext(".//ParticipantObjectQuery") or "") == b"worklist.open"
+
+
+def test_reading_the_trail_names_the_trail() -> None:
+    about = told(entry("audit.read", study=None)).find("ParticipantObjectIdentification")
+    assert about is not None
+    assert about.get("ParticipantObjectTypeCodeRole") == "13"
+    assert about[0].get("csd-code") == "12"
+    assert about.get("ParticipantObjectID") == "dicom-node://node.example/audit"
+    assert about.findtext("ParticipantObjectName") == "Security Audit Log"
+
+
+@pytest.mark.parametrize("detail", ["eve as operator", ""])
+def test_alert_says_of_which_node_and_what(detail: str) -> None:
+    about = told(entry("user.add", detail=detail, study=None)).find(
+        "ParticipantObjectIdentification"
+    )
+    assert about is not None
+    assert about.get("ParticipantObjectID") == "AITRIAGE@node.example"
+    assert about[0].get("csd-code") == "110182"
+    first = about.find("ParticipantObjectDetail")
+    assert first is not None
+    assert first.get("type") == "Alert Description"
+    assert base64.b64decode(first.get("value") or "").decode() == (detail or "user.add")
+
+
+def test_start_names_who_started() -> None:
+    assert [roles for *_, roles in parts(told(entry("node.start")))] == [["110150"], ["110151"]]
+
+
 def test_failures_are_told_as_such() -> None:
     outcomes = [
         told(entry(action))[0].get("EventOutcomeIndicator")

@@ -12,7 +12,7 @@ from dicom_node.errors import DeliveryFailed
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Retry
 from tests.certificates import Authority
-from tests.collectors import Collector, ids
+from tests.collectors import Collector, Hasty, ids
 from tests.ledgers import Clock
 from tests.nodes import free_port
 
@@ -115,6 +115,18 @@ def test_collector_that_does_not_trust_us_is_a_failure(authority: Authority) -> 
         with pytest.raises(DeliveryFailed):
             stranger.send(["secret"])
     assert collector.lines == []
+
+
+@pytest.mark.parametrize("alert", [True, False])
+def test_collector_that_closes_before_it_reads_is_a_failure(
+    authority: Authority, alert: bool
+) -> None:
+    context = authority.server(authority.issue("127.0.0.1"))
+    with (
+        Hasty(context, alert=alert) as collector,
+        pytest.raises(DeliveryFailed, match="closed before it had read"),
+    ):
+        sink(authority, collector.port).send(collector.once_closed("unread"))
 
 
 def test_without_a_collector_nothing_is_carried(ledger: Ledger, clock: Clock) -> None:

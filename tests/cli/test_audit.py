@@ -1,6 +1,7 @@
 """``dicom-node audit`` and ``dicom-node certificates``, through the command line."""
 
 import json
+import socket
 import ssl
 import stat
 from collections.abc import Iterator
@@ -108,3 +109,23 @@ def test_certificates_for_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         context = ssl.create_default_context(cafile=folder / "ca.crt")
         context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
     run("certificates", str(folder), "--peer", "../elsewhere", code=1)
+
+
+@pytest.mark.parametrize("name", ["ca", "node", "CA", "../up", "a b", "", "x" * 64, "fe80::1%/x"])
+def test_peer_that_cannot_be_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NODE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "certificates"
+    run("certificates", str(folder), "--peer", "ct-1.example", "--peer", name, code=1)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("machine", ["under_score", "-", "x" * 64, "xn--a"])
+def test_machine_without_a_host_name_gets_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    monkeypatch.setenv("NODE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(socket, "gethostname", lambda: machine)
+    run("certificates", str(tmp_path / "certificates"))
+    assert (tmp_path / "certificates" / "node.crt").exists()

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dicom_node.access.passwords import Passwords
+from dicom_node.audit.events import SECURITY_ALERT, event_of
 from dicom_node.cli.app import app
+from dicom_node.cli.queries import operator
 from dicom_node.domain import Role
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import load
@@ -41,8 +43,8 @@ def test_user_is_added_with_a_password_from_standard_input() -> None:
         assert user is not None
         assert Passwords().fits("long enough for all", user.password_hash)
         (entry,) = ledger.audit.entries()
-    told = (entry.actor, entry.action, entry.detail)
-    assert told == ("command line", "user.add", "ada as operator")
+    assert (entry.action, entry.detail) == ("user.add", "ada as operator")
+    assert entry.actor == operator()
 
 
 def test_password_is_asked_for_twice_and_never_shown() -> None:
@@ -77,8 +79,15 @@ def test_user_is_changed_and_removed(tmp_path: Path) -> None:
     assert run("enable", "eve").exit_code == 0
     assert not listed()["eve"]["disabled"]
     assert "eve" in run("list").stdout
-    assert run("remove", "eve").exit_code == 0
+    assert run("remove", "eve", "--by", "Grace Hopper").exit_code == 0
     assert set(listed()) == {"ada"}
+    with closing(open_ledger(load().database)) as ledger:
+        entries = ledger.audit.entries()[::-1]
+    assert [entry.action.removeprefix("user.") for entry in entries] == [
+        "add", "add", "role", "disable", "passwd", "enable", "remove",
+    ]  # fmt: skip
+    assert entries[-1].actor == f"{operator()} as Grace Hopper"
+    assert {event_of(entry.action).event_id for entry in entries} == {SECURITY_ALERT}
 
 
 def test_last_user_is_not_removed_by_accident() -> None:

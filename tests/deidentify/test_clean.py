@@ -4,45 +4,26 @@ import stat
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import dcmread, dcmwrite
+from pydicom import config, dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEG2000Lossless, SecondaryCaptureImageStorage
 
-from dicom_node.deidentify import choice, content, pixels
+from dicom_node import codes
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
 from dicom_node.errors import ExportError
-from dicom_node.report import registry
 from tests import builders
-from tests.marks import MARKS, forms, marked
+from tests.exports import encoded, left_from, objects, store
+from tests.marks import MARKS
 
-WRITERS = registry.writers("AITRIAGE")
 PROFILE = Profile(Pseudonyms(b"k" * 32))
 SHIFTED = Profile(Pseudonyms(b"k" * 32), shift_dates=True)
-
-
-def encoded(dataset: Dataset) -> bytes:
-    target = BytesIO()
-    dcmwrite(target, dataset, enforce_file_format=True)
-    return target.getvalue()
-
-
-def objects(kind: str) -> list[Dataset]:
-    """Return a marked image with its report and heatmap."""
-    images = [marked(builders.Film("marked").build())]
-    if kind == "CT":
-        images = [marked(one) for one in builders.Series("marked", slices=3).build()]
-    result = builders.result(images, measurements=(builders.measurement(images[0]),),
-                             notes=(f"The header names the body part {MARKS[0]}.",))  # fmt: skip
-    maps = [builders.heatmap(images[0])]
-    return [*images, *(w.write(result, images, maps) for w in WRITERS.values())]
 
 
 def uids(dataset: Dataset) -> Iterator[str]:
@@ -52,16 +33,12 @@ def uids(dataset: Dataset) -> Iterator[str]:
             yield from (str(one) for one in many if one)
 
 
-def left_from(file: bytes) -> list[str]:
-    return [mark for mark in MARKS for form in forms(mark) if form in file]
-
-
 @pytest.mark.parametrize("kind", ["CR", "CT"])
 @pytest.mark.parametrize("profile", [PROFILE, SHIFTED])
 def test_no_mark_is_left_in_any_byte(kind: str, profile: Profile) -> None:
     for source in objects(kind):
         before = encoded(source)
-        pixels.unpacked(source) if "PixelData" in source else None
+        store(source) if "PixelData" in source else None
         file = encoded(cleaned(source, profile))
         assert left_from(before), "the source must be marked, or this test proves nothing"
         assert left_from(file) == []
@@ -86,8 +63,8 @@ def test_declares_what_was_done() -> None:
     one, other = (cleaned(objects("CR")[0], profile) for profile in (PROFILE, SHIFTED))
     assert one.PatientIdentityRemoved == "YES"
     assert one.DeidentificationMethod
-    codes = [item.CodeValue for item in other.DeidentificationMethodCodeSequence]
-    assert codes == ["113100", "113104", "113107"]
+    declared = [item.CodeValue for item in other.DeidentificationMethodCodeSequence]
+    assert declared == ["113100", "113104", "113107"]
     assert one.LongitudinalTemporalInformationModified == "REMOVED"
     assert other.LongitudinalTemporalInformationModified == "MODIFIED"
 
@@ -119,52 +96,82 @@ def test_dates_keep_their_distance_where_they_are_shifted() -> None:
     assert not cleaned(first, SHIFTED).PatientBirthDate
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "ending"),
+    [
+        ("PatientBirthTime", "101112", None),
+        ("StudyTime", "101112.5", "101112.5"),
+        ("StudyTime", "19370213", ""),
+        ("StudyTime", "1011 Zmarkname", ""),
+        ("StudyDate", "20261121 Zmarkname", ""),
+        ("ContentDate", "20261121Zmarkname", "19000101"),
+        ("AcquisitionDateTime", "20261121101112.25+0100", "101112.25+0100"),
+        ("AcquisitionDateTime", "20261121Zmarkname", ""),
+        ("AcquisitionDateTime", "2026", ""),
+    ],
+)
+def test_what_is_no_moment_is_not_shifted(keyword: str, value: str, ending: str | None) -> None:
+    image = builders.Film("moments").build()
+    image.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=config.IGNORE))
+    target = cleaned(image, SHIFTED).get(keyword)
+    assert target is None if ending is None else str(target).endswith(ending)
+    assert bool(target) is bool(ending)
+
+
+@pytest.mark.parametrize("keyword", ["CodingSchemeUID", "ContextUID", "MappingResourceUID"])
+def test_uids_of_code_systems_are_keyed(keyword: str) -> None:
+    item = Dataset()
+    setattr(item, keyword, "1.2.3.4")
+    image = builders.Film("context").build()
+    image.ViewCodeSequence = [item]
+    (new,) = cleaned(image, PROFILE).ViewCodeSequence
+    assert new[keyword].value == PROFILE.pseudonyms.uid("1.2.3.4")
+    setattr(item, keyword, "1.2.840.10008.6.1.1")
+    (new,) = cleaned(image, PROFILE).ViewCodeSequence
+    assert new[keyword].value == "1.2.840.10008.6.1.1"
+
+
 def _iso(day: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}"
 
 
-@pytest.mark.parametrize("hide", ["behind", "comment"])
-def test_what_hides_in_pixel_data_goes(hide: str) -> None:
-    image = builders.Film("hidden").build()
-    if hide == "comment":
-        image.compress(JPEG2000Lossless, generate_instance_uid=False)
-        (frame,) = generate_frames(image.PixelData, number_of_frames=1)
-        at = frame.index(b"\xff\x52")  # COD: a COM segment may stand before it (T.800 A.9.2)
-        words = MARKS[0].encode()
-        comment = b"\xff\x64" + (len(words) + 4).to_bytes(2, "big") + b"\0\1" + words
-        image.PixelData = encapsulate([frame[:at] + comment + frame[at:]])
-    else:
-        image.PixelData += MARKS[0].encode() * 4
-    assert left_from(image.PixelData)
-    pixels.unpacked(image)
-    assert left_from(encoded(cleaned(image, PROFILE))) == []
+def test_measurements_keep_their_own_codes() -> None:
+    report = next(one for one in objects("CT") if one.Modality == "SR")
+    kept = {str(e.value) for e in cleaned(report, PROFILE).iterall() if e.keyword == "CodeValue"}
+    assert {codes.GROUND_GLASS_ATTENUATION.value, codes.SHARE_OF_LUNG.value} <= kept
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    "code",
     [
-        ({}, None),
-        ({"BurnedInAnnotation": "YES"}, choice.BURNED_IN),
-        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, choice.CAPTURE),
-        ({"SOPClassUID": SecondaryCaptureImageStorage, "ConversionType": "WSD"}, choice.CAPTURE),
-        ({"Modality": "SR"}, choice.DOCUMENT),
-        ({"Modality": "OT"}, choice.DOCUMENT),
+        {"CodeValue": MARKS[3], "CodingSchemeDesignator": "99SITE", "CodeMeaning": MARKS[0]},
+        {"CodeValue": MARKS[3], "CodingSchemeDesignator": MARKS[2]},
+        {"LongCodeValue": MARKS[3], "CodingSchemeDesignator": "9", "CodingSchemeVersion": MARKS[2]},
+        {"CodeMeaning": MARKS[0]},
+        {"CodingSchemeVersion": MARKS[2]},
     ],
 )
-def test_what_may_show_words_is_left_out(change: dict[str, Any], reason: str | None) -> None:
-    image = builders.Film("choice").build()
-    for keyword, value in change.items():
-        setattr(image, keyword, value)
-    assert choice.left_out(image, burned_in_too=False) == reason
-    wanted = choice.DOCUMENT if reason == choice.DOCUMENT else None
-    assert choice.left_out(image, burned_in_too=True) == wanted
-
-
-def test_words_of_a_foreign_scheme_go() -> None:
+def test_words_of_a_foreign_scheme_go(code: dict[str, str]) -> None:
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "X1", "99SITE", MARKS[0]
-    content.clean(item)
-    assert (item.CodeValue, item.CodeMeaning) == (content.REMOVED, content.REMOVED)
+    for keyword, value in code.items():
+        setattr(item, keyword, value)
+    image = builders.Film("coded").build()
+    image.ViewCodeSequence = [item]
+    image.update(item)
+    target = cleaned(image, PROFILE)
+    assert set(left_from(encoded(image))) == set(code.values()) & set(MARKS)
+    assert left_from(encoded(target)) == []
+    assert target.ViewCodeSequence[0].CodingSchemeDesignator == "99REMOVED"
+
+
+def test_text_outside_of_a_report_goes() -> None:
+    image = builders.Film("text").build()
+    name, text = Dataset(), Dataset()
+    name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = "112039", "DCM", "Tracking"
+    text.ValueType, text.TextValue, text.ConceptNameCodeSequence = "TEXT", MARKS[0], [name]
+    image.ValueType, image.TextValue, image.ContentSequence = "TEXT", MARKS[0], [text]
+    image.SourceImageSequence = [text]
+    assert left_from(encoded(cleaned(image, PROFILE))) == []
 
 
 def test_what_cannot_be_read_is_not_written() -> None:
@@ -183,6 +190,18 @@ def test_pseudonyms_are_the_same_for_the_same_alone(one: str, other: str) -> Non
     assert site.uid(one) != Pseudonyms(b"j" * 32).uid(one)
     assert len(site.uid(one)) <= 64
     assert 1 <= site.shift_days("H", one) <= 3650
+
+
+@pytest.mark.parametrize("empty", ["", "  ", None])
+def test_patients_without_an_id_are_one_for_each_study(empty: str | None) -> None:
+    images = [builders.Film(name).build() for name in ("one", "two")]
+    for image in images:
+        image.PatientID = empty
+    again = builders.Film("one").build()
+    del again.PatientID
+    first, second, third = (str(cleaned(one, SHIFTED).PatientID) for one in (*images, again))
+    assert first != second
+    assert first == third
 
 
 def test_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node import policy
 from dicom_node.deidentify import pixels
 from dicom_node.deidentify.clean import Profile, cleaned
 from dicom_node.deidentify.keys import Pseudonyms
+from dicom_node.pixels import decode
 from dicom_node.pixels.wrap import encode
 from dicom_node.report import registry
 from tests import builders
@@ -26,7 +28,7 @@ def test_exported_report_and_heatmap_are_valid(source: str, shift: bool, tmp_pat
     for name, writer in WRITERS.items():
         made = writer.write(result, images, [builders.heatmap(images[0])])
         if "PixelData" in made:
-            pixels.unpacked(made)
+            pixels.store(made, decode.stored(made, policy.load().limits))
         (tmp_path / f"{name}.dcm").write_bytes(encode(cleaned(made, profile)))
     validate_sr(tmp_path / "sr.dcm")
     assert dciodvfy_errors(tmp_path / "heatmap.dcm") == []

@@ -226,6 +226,14 @@ def test_looking_again_and_again_is_one_entry(ledger: Ledger, clock: Clock) -> N
     assert len(ledger.audit.entries(STUDY)) == 3
 
 
+def test_looks_are_noted_after_the_clock_was_set_back(ledger: Ledger, clock: Clock) -> None:
+    quarter = timedelta(minutes=15)
+    assert ledger.audit.append_at_most("dr.who", "study.open", STUDY, quarter)
+    clock.forward(-86400)
+    assert ledger.audit.append_at_most("dr.who", "study.open", STUDY, quarter)
+    assert not ledger.audit.append_at_most("dr.who", "study.open", STUDY, quarter)
+
+
 def test_what_is_in_use_is_written_down_when_it_changes(ledger: Ledger) -> None:
     told = [ledger.audit.append_if_changed("node", "policy.use", d) for d in ("1", "1", "2", "1")]
     assert told == [True, False, True, True]

@@ -4,20 +4,21 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from dicom_node.domain import Identity, Role
-from dicom_node.errors import AccessError
+from dicom_node.errors import AccessError, LedgerError
 from dicom_node.ledger import Ledger, Lifetime
 from dicom_node.ledger.people import SessionRow
 from dicom_node.ledger.users import UserBook
 from tests.ledgers import Clock
 
+BY = "root (command line)"
 CHANGES: Mapping[str, Callable[[UserBook, str], None]] = {
-    "password": lambda users, name: users.set_password(name, "another"),
-    "role": lambda users, name: users.set_role(name, Role.OPERATOR),
-    "disable": lambda users, name: users.set_disabled(name, True),
-    "remove": lambda users, name: users.remove(name),
+    "password": lambda users, name: users.set_password(name, "another", BY),
+    "role": lambda users, name: users.set_role(name, Role.OPERATOR, BY),
+    "disable": lambda users, name: users.set_disabled(name, True, BY),
+    "remove": lambda users, name: users.remove(name, BY),
 }
 LIFETIME = Lifetime(timedelta(minutes=60), timedelta(hours=12))
 
@@ -140,3 +141,13 @@ def test_user_of_the_sites_provider_has_the_role_that_it_gave(ledger: Ledger) ->
     assert who(ledger, token) == Identity("grace", Role.OPERATOR)
     ledger.users.add("grace", Role.READER, "hash")
     assert who(ledger, token) is None
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_that_cannot_be_audited_is_not_made(ledger: Ledger, ada: str, change: str) -> None:
+    before = ledger.users.get(ada)
+    with ledger.database.exclusive() as connection:
+        connection.execute(text("DELETE FROM audit_head"))
+    with pytest.raises(LedgerError, match="head row"):
+        CHANGES[change](ledger.users, ada)
+    assert ledger.users.get(ada) == before

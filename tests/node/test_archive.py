@@ -10,10 +10,11 @@ from dicom_node import uids
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.archive.stow import StowDestination
 from dicom_node.contiguity import contiguity
+from dicom_node.destination import DestinationSettings
 from dicom_node.domain import ObjectRef
 from dicom_node.errors import ArchiveUnavailable, DeliveryFailed, StoreRejected, StudyNotFound
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings, Settings
+from dicom_node.settings import Settings
 from tests.builders import Film, Series
 from tests.nodes import LiveNode, free_port
 

@@ -291,7 +291,7 @@ def test_export_of_the_marked_study_names_nobody(
         assert set(pointed) <= written.keys()
     with closing(open_ledger(node.settings().database)) as book:
         entry = next(e for e in book.audit.entries(uid) if e.action == "study.export")
-    assert entry.actor.startswith("Ada Lovelace")
+    assert entry.actor.endswith(" as Ada Lovelace")
     assert (node.home / "secrets" / "export.key").stat().st_mode & 0o777 == 0o600
 
 

@@ -49,6 +49,7 @@ def bound(layout: Layout, address: str, family: int = socket.AF_INET, to: str = 
 def test_any_address_becomes_loopback(layout: Layout) -> None:
     assert bound(layout, "0.0.0.0") == "127.0.0.1"
     assert bound(layout, "::", socket.AF_INET6) == "::ffff:127.0.0.1"
+    assert bound(layout, "::ffff:0.0.0.0", socket.AF_INET6) == "::ffff:127.0.0.1"
 
 
 def test_a_named_address_stays(layout: Layout) -> None:

@@ -1,6 +1,10 @@
 """The sweep's clock, when the machine's is set back."""
 
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from celery.beat import Service
 
 from worker.app import app
 from worker.clock import Steady
@@ -19,3 +23,12 @@ def test_sweep_waits_for_its_time_otherwise() -> None:
     assert not due
     assert 0 < wait_s <= 50
     assert every.is_due(every.now() - timedelta(seconds=61)).is_due
+
+
+def test_clock_keeps_its_times_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scheduler = Service(app, scheduler_cls=app.conf.beat_scheduler).get_scheduler()
+    assert isinstance(scheduler.schedule["sweep"].schedule, Steady)
+    scheduler.sync()
+    scheduler.close()
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,8 @@
 """What a node reads with is in the trail, once for each change, and no secret with it."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,14 +43,55 @@ def test_a_policy_that_changed_is_written_down_once(ledger: Ledger, tmp_path: Pa
     assert shipped.hash in told[0]
 
 
-def test_settings_that_changed_are_named_without_their_values(ledger: Ledger) -> None:
+def test_settings_that_changed_are_named_without_their_values(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     secret = "postgresql://user:secret@host/name"
+    token = tmp_path / "token"
+    token.write_text("one")
     for url in ("", secret, secret):
-        inventory.note_site(ledger.audit, Settings(database_url=url), policy.load())
+        chosen = Settings(database_url=url, internal_token_file=token)
+        inventory.note_site(ledger.audit, chosen, policy.load())
     before, after = details(ledger, "settings.use")
     assert "database_url=" in after
     assert "database_url=" not in before
     assert "secret" not in after
+    token.write_text("another")
+    inventory.note_site(ledger.audit, chosen, policy.load())
+    assert details(ledger, "settings.use")[-1] != after
+
+
+def test_settings_without_a_token_are_named_alone(ledger: Ledger, tmp_path: Path) -> None:
+    chosen = Settings(home=tmp_path, log_level="DEBUG")
+    inventory.note_site(ledger.audit, chosen, policy.load())
+    (told,) = details(ledger, "settings.use")
+    assert {"home", "log_level"} <= set(told.split())
+    assert "=" not in told
+
+
+def test_settings_say_the_same_after_each_start(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("one")
+    program = (
+        "from dicom_node.settings import Settings; from worker.inventory import _fingerprint; "
+        "print(_fingerprint(Settings()))"
+    )
+    destination = {"name": "pacs", "kind": "dimse", "objects": list("abcdefgh")}
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={
+                "PYTHONHASHSEED": str(seed),
+                "NODE_INTERNAL_TOKEN_FILE": str(tmp_path / "token"),
+                "NODE_DESTINATIONS": json.dumps([destination]),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for seed in (1, 2)
+    }
+    assert len(told) == 1
 
 
 def test_a_model_that_changed_is_written_down_with_its_weights(ledger: Ledger) -> None:
