@@ -10,11 +10,14 @@ from pyorthanc import Orthanc
 
 from dicom_node.archive import client
 from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, Origin, SeriesRef, StudyRef
-from dicom_node.errors import StoreRejected, StudyNotFound
+from dicom_node.errors import ArchiveFault, StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
 
 _REMEMBERED = 1 << 16
 """Checksums kept, each of some hundred bytes."""
+
+_FARTHEST_MM = 1e6
+"""No slice lies a kilometre away; numbers without a bound overflow in whoever subtracts them."""
 
 
 class OrthancArchive:
@@ -77,7 +80,10 @@ class OrthancArchive:
         return self._md5(ref.orthanc_id, ref.revision)
 
     def origin(self, ref: InstanceRef) -> Origin:
-        """Return who sent the instance and what its order says, as far as Orthanc knows."""
+        """Return who sent the instance and what its order says, as far as Orthanc knows.
+
+        The order is read from the stored file: one that is damaged or lost tells nothing.
+        """
         entry = ref.orthanc_id
         ask = self._client
         sender = self._text(lambda: ask.get_instances_id_metadata_name(entry, "RemoteAET"))
@@ -111,8 +117,8 @@ class OrthancArchive:
     def _text(self, call: Callable[[], Any]) -> str:
         """Return a text that Orthanc may have, '' where it has none."""
         try:
-            return client.ask(call).text.strip("\0 \r\n")
-        except StudyNotFound:
+            return _stripped(client.ask(call).text)
+        except (StudyNotFound, ArchiveFault):
             return ""
 
     def _lookup(self, uid: str, level: str) -> list[str]:
@@ -144,14 +150,13 @@ class OrthancArchive:
     def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
         tags = entry["MainDicomTags"]
         listed = client.ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
-        number = tags.get("SeriesNumber", "").strip()
         return SeriesRef(
             series_instance_uid=tags["SeriesInstanceUID"],
             modality=tags.get("Modality", ""),
             orthanc_id=entry["ID"],
             instances=tuple(_instance(i, tags["SeriesInstanceUID"]) for i in listed),
             description=tags.get("SeriesDescription", ""),
-            series_number=int(number) if number.lstrip("+-").isdigit() else None,
+            series_number=_whole(tags.get("SeriesNumber", "")),
             manufacturer=tags.get("Manufacturer", ""),
             last_update=_time(entry["LastUpdate"]),
             positions_mm=_positions([i["MainDicomTags"] for i in listed]),
@@ -188,6 +193,18 @@ def _time(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
+def _stripped(text: str) -> str:
+    return text.strip("\0 \r\n")
+
+
+def _whole(text: str) -> int | None:
+    """Parse an integer string (PS3.5 6.2, IS), which a sender may have filled with anything."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
     """Project each Image Position (Patient) on the normal of its own orientation."""
     found = []
@@ -195,9 +212,9 @@ def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
         position = _numbers(tags.get("ImagePositionPatient", ""), 3)
         orientation = _numbers(tags.get("ImageOrientationPatient", ""), 6)
         if position is not None and orientation is not None:
-            normal = np.cross(orientation[:3], orientation[3:])
-            found.append(float(normal @ position))
-    return tuple(found)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found.append(float(np.cross(orientation[:3], orientation[3:]) @ position))
+    return tuple(place for place in found if abs(place) < _FARTHEST_MM)  # False for NaN
 
 
 def _numbers(text: str, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
