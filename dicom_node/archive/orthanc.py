@@ -75,9 +75,12 @@ class OrthancArchive:
     def checksum(self, ref: InstanceRef) -> str:
         """Return Orthanc's MD5 of the instance's file, '' where it keeps none.
 
-        Orthanc computes it when it stores; each stored file is asked about once.
+        Orthanc computes it when it stores; each stored file is asked about until it has answered.
         """
-        return self._md5(ref.orthanc_id, ref.revision)
+        try:
+            return self._md5(ref.orthanc_id, ref.revision)
+        except StudyNotFound:  # and not remembered: another process may ask a moment later
+            return ""
 
     def origin(self, ref: InstanceRef) -> Origin:
         """Return who sent the instance and what its order says, as far as Orthanc knows.
@@ -112,7 +115,7 @@ class OrthancArchive:
 
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
-        return self._text(lambda: ask(orthanc_id, "dicom"))
+        return _stripped(client.ask(lambda: ask(orthanc_id, "dicom")).text)
 
     def _text(self, call: Callable[[], Any]) -> str:
         """Return a text that Orthanc may have, '' where it has none."""

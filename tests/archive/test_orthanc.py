@@ -139,3 +139,12 @@ def test_checksum_is_asked_for_once() -> None:
     assert orthanc.checksum(IMAGE) == "abc"
     table.clear()
     assert orthanc.checksum(IMAGE) == "abc"
+
+
+def test_checksum_that_was_missing_is_asked_for_again() -> None:
+    """Two processes must not go on with two answers about the same file."""
+    table: dict[str, Any] = {}
+    orthanc = archive(table)
+    assert orthanc.checksum(IMAGE) == ""
+    table[MD5] = httpx.Response(200, text="abc")
+    assert orthanc.checksum(IMAGE) == "abc"
