@@ -15,9 +15,9 @@ from dicom_node.errors import (
     TookTooLong,
     UnforeseenError,
 )
+from dicom_node.foreign import where
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
-from worker.boundary import where
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
 from worker.limits import HARD_AFTER_S
@@ -116,6 +116,8 @@ def _attempt(what: str, step: Callable[[], None]) -> None:
         step()
     except NodeError as exc:
         log.get().warning("sweep.postponed", task=what, error=str(exc))
+    except Exception as exc:  # noqa: BLE001  # an outer boundary: the other steps have their turn
+        log.get().error("sweep.unforeseen", task=what, error=where(exc))
 
 
 def _study_uid(parts: Intake, level: Level, identifier: str) -> str:
