@@ -117,6 +117,10 @@ class StudyBook(Protocol):
         """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
         ...
 
+    def announce(self, study_instance_uid: str) -> None:
+        """Give a study of which nothing but the UID is known a row, unless it has one."""
+        ...
+
     def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
         """Look at the study again at ``due_at``; None: no more."""
         ...
