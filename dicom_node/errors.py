@@ -6,7 +6,8 @@
     ├── SettingsError            a setting or the policy is wrong; lists every fault
     ├── ArchiveError
     │   ├── ArchiveUnavailable   * Orthanc does not answer
-    │   │   └── ArchiveAway      *   nobody listens; an attempt that met it does not count
+    │   │   ├── ArchiveAway      *   nobody listens; an attempt that met it does not count
+    │   │   └── ArchiveFault     *   it answers with a server error
     │   ├── StudyNotFound          the archive does not hold the study (any more)
     │   ├── StoreRejected          the archive or a destination refused an object
     │   ├── DeliveryFailed       * a destination could not be reached
@@ -66,6 +67,10 @@ class ArchiveAway(ArchiveUnavailable):
     """Nobody listens where Orthanc should: it is down or starting, whatever was asked of it."""
 
     counts = False
+
+
+class ArchiveFault(ArchiveUnavailable):
+    """Orthanc answers with a server error, as where it has lost a file or its disk."""
 
 
 class StudyNotFound(ArchiveError):

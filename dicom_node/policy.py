@@ -25,6 +25,9 @@ _NO_REPORT = frozenset({"shadow", "resent", "urgency"})
 
 _Seconds = Annotated[float, Field(ge=0)]
 
+_MOST_DOUBLINGS = 60
+"""Of a pause: more than any bound, and less than a float holds."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,7 +78,8 @@ class Retry(_Section):
 
     def delay_s(self, attempt: int) -> float:
         """Return the longest pause after the given attempt (1 = first): doubling, up to a bound."""
-        return min(self.first_delay_s * 2.0 ** (attempt - 1), self.longest_delay_s)
+        doublings = min(attempt - 1, _MOST_DOUBLINGS)
+        return min(self.first_delay_s * 2.0**doublings, self.longest_delay_s)
 
     def pause_s(self, attempt: int) -> float:
         """Return a pause between half of `delay_s` and all of it.

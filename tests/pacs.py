@@ -1,4 +1,7 @@
-"""A PACS that a test can switch on and off."""
+"""A PACS that a test can switch on and off, and one that is silent."""
+
+import socket
+import threading
 
 from pydicom import Dataset
 from pynetdicom import AE, StoragePresentationContexts, evt
@@ -28,3 +31,36 @@ class Pacs:
     def _take(self, event: Event) -> int:
         self.received.append(event.dataset)
         return 0x0000
+
+
+class SilentPacs:
+    """A PACS that accepts every connection and never says a word."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.called = threading.Event()
+        self._callers: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", port))
+        self.port = int(self._server.getsockname()[1])
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def hang_up(self) -> None:
+        """Hang up on everybody who has called."""
+        while self._callers:
+            self._callers.pop().close()
+
+    def close(self) -> None:
+        """Take no more calls, and hang up."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._server.close()
+        self.hang_up()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                caller, _ = self._server.accept()
+            except OSError:  # closed
+                return
+            self._callers.append(caller)
+            self.called.set()

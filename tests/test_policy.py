@@ -101,3 +101,9 @@ def test_pauses_double_up_to_a_bound_with_jitter(attempt: int) -> None:
     longest = min(retry.first_delay_s * 2 ** (attempt - 1), retry.longest_delay_s)
 
     assert longest / 2 <= retry.pause_s(attempt) <= longest == retry.delay_s(attempt)
+
+
+def test_pause_after_a_weekend_of_failures_is_the_longest() -> None:
+    retry = policy.load().retry
+
+    assert retry.delay_s(5000) == retry.longest_delay_s

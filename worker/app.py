@@ -14,6 +14,7 @@ from worker import limits
 from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
+DELIVER_TASK = "dicom_node.deliver"
 _TIME_LIMIT_S = 900
 
 _settings = settings.load()
@@ -25,11 +26,12 @@ app = Celery("dicom-node", broker=_settings.redis, include=["worker.tasks"])
 app.conf.update(
     accept_content=["json"],
     beat_schedule={
-        "sweep": {
-            "task": SWEEP_TASK,
+        task: {
+            "task": task,
             "schedule": Steady(_settings.reconcile_s),
             "options": {"queue": INTAKE_QUEUE, "expires": _settings.reconcile_s},
         }
+        for task in (SWEEP_TASK, DELIVER_TASK)
     },
     # The default one keeps its times in a shelve, which is a pickle.
     beat_scheduler="celery.beat:Scheduler",

@@ -6,37 +6,50 @@ from pathlib import Path
 
 from dicom_node import checkpoints, log
 from dicom_node.domain import DueDelivery
-from dicom_node.errors import ArchiveError
+from dicom_node.errors import ArchiveError, DeliveryFailed, StoreRejected
+from dicom_node.foreign import where
 from dicom_node.policy import Retry
 from dicom_node.ports import DeliveryBook, Destination
 
 _ATTEMPTS = 20
-"""With the longest delay of the policy a destination may be away for about twenty minutes."""
+"""With the longest delay of the policy a destination may be away for twenty minutes at least."""
 
 
 def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], retry: Retry) -> None:
-    """Send what is due; a destination that fails does not hold up the others."""
+    """Send what is due; a place that fails is left alone until the next round."""
+    failing: set[str] = set()
     for due in book.due(datetime.now(UTC)):
-        destination = destinations.get(due.destination)
-        if destination is None:
-            book.postponed(due.delivery_id, "this destination is no longer configured", None)
+        if due.destination in failing:  # a silent one costs half a minute each time
             continue
         try:
-            with checkpoints.around(checkpoints.Step.DELIVER):
-                destination.send(Path(due.file))
+            _send(due, destinations)
+        except DeliveryFailed as exc:
+            failing.add(due.destination)
+            wanted = _postpone(book, due, exc, retry)
         except ArchiveError as exc:
-            _postpone(book, due, exc, retry)
+            wanted = _postpone(book, due, exc, retry)
+        except Exception as exc:  # noqa: BLE001  # an outer boundary: the others have their turn
+            wanted = _postpone(book, due, DeliveryFailed(f"the node met {where(exc)}"), retry)
         else:
-            if book.delivered(due.delivery_id):
-                Path(due.file).unlink(missing_ok=True)
+            wanted = book.delivered(due.delivery_id)
             log.get().info("delivery.done", run_id=due.run_id, destination=due.destination)
+        if not wanted:
+            Path(due.file).unlink(missing_ok=True)
 
 
-def _postpone(book: DeliveryBook, due: DueDelivery, error: ArchiveError, retry: Retry) -> None:
+def _send(due: DueDelivery, destinations: Mapping[str, Destination]) -> None:
+    destination = destinations.get(due.destination)
+    if destination is None:
+        raise StoreRejected("this destination is no longer configured")
+    with checkpoints.around(checkpoints.Step.DELIVER):
+        destination.send(Path(due.file))
+
+
+def _postpone(book: DeliveryBook, due: DueDelivery, error: ArchiveError, retry: Retry) -> bool:
+    """Plan the next attempt, if there is to be one; tell whether the file is still wanted."""
     attempt = due.attempts + 1
     again = error.retryable and attempt < _ATTEMPTS
     retry_at = datetime.now(UTC) + timedelta(seconds=retry.pause_s(attempt)) if again else None
-    book.postponed(due.delivery_id, str(error), retry_at)
     log.get().warning(
         "delivery.postponed" if again else "delivery.failed",
         run_id=due.run_id,
@@ -44,3 +57,4 @@ def _postpone(book: DeliveryBook, due: DueDelivery, error: ArchiveError, retry: 
         attempt=attempt,
         error=str(error),
     )
+    return book.postponed(due.delivery_id, str(error), retry_at)

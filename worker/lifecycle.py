@@ -78,7 +78,7 @@ def open_intake() -> Intake:
         node.policy,
     )
     inventory.note_site(node.ledger.audit, node.settings, node.policy)
-    reconcile = Reconcile(node.archive, node.ledger.studies, admission)
+    reconcile = Reconcile(node.archive, node.ledger.studies, admission, node.policy.retry)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
     return Intake(node, admission, reconcile, relay)

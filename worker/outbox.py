@@ -1,4 +1,8 @@
-"""Where encoded results lie until every destination has them, and who gets which."""
+"""Where encoded results lie while a destination waits for them, and who gets which.
+
+Nothing of a patient stays here: a file goes with its last delivery, one that was given up too. The
+archive has the object.
+"""
 
 import os
 from dataclasses import dataclass
@@ -31,8 +35,8 @@ class Outbox:
             _write_whole(file, content)
         except OSError as exc:
             raise DeliveryFailed(f"{self.folder} cannot be written: {exc.strerror}") from exc
-        for destination in wanted:
-            book.plan(run_id, destination, ref.sop_instance_uid, str(file))
+        if not book.plan(run_id, wanted, ref.sop_instance_uid, str(file)):
+            file.unlink(missing_ok=True)  # a second attempt, after every delivery
 
 
 def _write_whole(file: Path, content: bytes) -> None:

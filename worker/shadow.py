@@ -19,9 +19,9 @@ from dicom_node.domain import (
     statement,
 )
 from dicom_node.errors import ModelError, NodeError
+from dicom_node.foreign import where
 from dicom_node.policy import Policy
 from dicom_node.ports import ShadowBook, ShadowReader
-from worker.boundary import where
 from worker.reading import spoken
 
 BACKLOG_BYTES: Final = 1 << 29

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dicom_node import log
 from dicom_node.domain import ShadowAnswer
 from dicom_node.errors import ModelError
-from worker.boundary import where
+from dicom_node.foreign import where
 from worker.shadow_process import Fault, Job, Orders, Ready
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The tasks: thin shells around intake and pipeline, and one of the outer boundaries."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -15,21 +15,22 @@ from dicom_node.errors import (
     TookTooLong,
     UnforeseenError,
 )
+from dicom_node.foreign import where
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
-from worker.app import RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
-from worker.boundary import where
+from worker.app import DELIVER_TASK, RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
 from worker.limits import HARD_AFTER_S
 from worker.pipeline import Attempt, Pipeline
 
-_sweeping = threading.Lock()
+_building, _sweeping, _delivering = threading.Lock(), threading.Lock(), threading.Lock()
+_opened = cache(open_intake)
 
 
-@cache
 def intake() -> Intake:
-    """Return this process's intake, built at its first use."""
-    return open_intake()
+    """Return this process's intake, built at its first use, whichever thread that is in."""
+    with _building:
+        return _opened()
 
 
 @cache
@@ -52,16 +53,25 @@ def consider(level: str, identifier: str, trigger: str) -> None:
 
 @app.task(name=SWEEP_TASK)
 def sweep() -> None:
-    """Catch up with the archive, the ledger and the destinations; one sweep at a time."""
-    if not _sweeping.acquire(blocking=False):
-        return
-    try:
-        parts = intake()
-        _attempt("reconcile", parts.reconcile.run)
-        _attempt("deliveries", lambda: _deliver(parts))
-        _attempt("audit", lambda: parts.relay.run(parts.node.policy.retry, utc_now))
-    finally:
-        _sweeping.release()
+    """Catch up with the archive and the ledger; one sweep at a time."""
+    parts = intake()
+    _alone(_sweeping, {"reconcile": parts.reconcile.run})
+
+
+@app.task(name=DELIVER_TASK)
+def deliver() -> None:
+    """Send what is to leave the node; apart from the sweep, which waits for nobody outside."""
+    parts = intake()
+    node = parts.node
+    _alone(
+        _delivering,
+        {
+            "audit": lambda: parts.relay.run(node.policy.retry, utc_now),
+            "deliveries": lambda: deliver_due(
+                node.ledger.deliveries, node.destinations, node.policy.retry
+            ),
+        },
+    )
 
 
 @app.task(
@@ -105,17 +115,24 @@ def _too_large(claim: Claim, stage: Stage) -> str:
     )
 
 
-def _deliver(parts: Intake) -> None:
-    node = parts.node
-    deliver_due(node.ledger.deliveries, node.destinations, node.policy.retry)
+def _alone(lock: threading.Lock, steps: Mapping[str, Callable[[], None]]) -> None:
+    """Take each step, unless another thread is at it; what fails is taken again next time."""
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        for what, step in steps.items():
+            _attempt(what, step)
+    finally:
+        lock.release()
 
 
 def _attempt(what: str, step: Callable[[], None]) -> None:
-    """Take one step of the sweep; the next sweep takes it again where it failed."""
     try:
         step()
     except NodeError as exc:
         log.get().warning("sweep.postponed", task=what, error=str(exc))
+    except Exception as exc:  # noqa: BLE001  # an outer boundary: the other steps have their turn
+        log.get().error("sweep.unforeseen", task=what, error=where(exc))
 
 
 def _study_uid(parts: Intake, level: Level, identifier: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 from pyorthanc import Orthanc
 
-from dicom_node.errors import ArchiveAway, ArchiveUnavailable, StudyNotFound
+from dicom_node.errors import ArchiveAway, ArchiveFault, ArchiveUnavailable, StudyNotFound
 from dicom_node.settings import Settings
 
 _TIMEOUT_S = 30.0
@@ -39,4 +39,4 @@ def ask(call: Callable[[], httpx.Response]) -> httpx.Response:
     what = f"Orthanc answered {answer.status_code} to {answer.request.url.path}"
     if answer.is_client_error:
         raise StudyNotFound(f"{what}; the study may have been deleted")
-    raise ArchiveUnavailable(f"{what}; see its log")
+    raise ArchiveFault(f"{what}; see its log")

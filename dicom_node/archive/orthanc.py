@@ -10,11 +10,14 @@ from pyorthanc import Orthanc
 
 from dicom_node.archive import client
 from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, Origin, SeriesRef, StudyRef
-from dicom_node.errors import StoreRejected, StudyNotFound
+from dicom_node.errors import ArchiveFault, StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
 
 _REMEMBERED = 1 << 16
 """Checksums kept, each of some hundred bytes."""
+
+_FARTHEST_MM = 1e6
+"""No slice lies a kilometre away; numbers without a bound overflow in whoever subtracts them."""
 
 
 class OrthancArchive:
@@ -72,12 +75,18 @@ class OrthancArchive:
     def checksum(self, ref: InstanceRef) -> str:
         """Return Orthanc's MD5 of the instance's file, '' where it keeps none.
 
-        Orthanc computes it when it stores; each stored file is asked about once.
+        Orthanc computes it when it stores; each stored file is asked about until it has answered.
         """
-        return self._md5(ref.orthanc_id, ref.revision)
+        try:
+            return self._md5(ref.orthanc_id, ref.revision)
+        except StudyNotFound:  # and not remembered: another process may ask a moment later
+            return ""
 
     def origin(self, ref: InstanceRef) -> Origin:
-        """Return who sent the instance and what its order says, as far as Orthanc knows."""
+        """Return who sent the instance and what its order says, as far as Orthanc knows.
+
+        The order is read from the stored file: one that is damaged or lost tells nothing.
+        """
         entry = ref.orthanc_id
         ask = self._client
         sender = self._text(lambda: ask.get_instances_id_metadata_name(entry, "RemoteAET"))
@@ -106,13 +115,13 @@ class OrthancArchive:
 
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
-        return self._text(lambda: ask(orthanc_id, "dicom"))
+        return _stripped(client.ask(lambda: ask(orthanc_id, "dicom")).text)
 
     def _text(self, call: Callable[[], Any]) -> str:
         """Return a text that Orthanc may have, '' where it has none."""
         try:
-            return client.ask(call).text.strip("\0 \r\n")
-        except StudyNotFound:
+            return _stripped(client.ask(call).text)
+        except (StudyNotFound, ArchiveFault):
             return ""
 
     def _lookup(self, uid: str, level: str) -> list[str]:
@@ -144,14 +153,13 @@ class OrthancArchive:
     def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
         tags = entry["MainDicomTags"]
         listed = client.ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
-        number = tags.get("SeriesNumber", "").strip()
         return SeriesRef(
             series_instance_uid=tags["SeriesInstanceUID"],
             modality=tags.get("Modality", ""),
             orthanc_id=entry["ID"],
             instances=tuple(_instance(i, tags["SeriesInstanceUID"]) for i in listed),
             description=tags.get("SeriesDescription", ""),
-            series_number=int(number) if number.lstrip("+-").isdigit() else None,
+            series_number=_whole(tags.get("SeriesNumber", "")),
             manufacturer=tags.get("Manufacturer", ""),
             last_update=_time(entry["LastUpdate"]),
             positions_mm=_positions([i["MainDicomTags"] for i in listed]),
@@ -188,6 +196,18 @@ def _time(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
+def _stripped(text: str) -> str:
+    return text.strip("\0 \r\n")
+
+
+def _whole(text: str) -> int | None:
+    """Parse an integer string (PS3.5 6.2, IS), which a sender may have filled with anything."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
     """Project each Image Position (Patient) on the normal of its own orientation."""
     found = []
@@ -195,9 +215,9 @@ def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
         position = _numbers(tags.get("ImagePositionPatient", ""), 3)
         orientation = _numbers(tags.get("ImageOrientationPatient", ""), 6)
         if position is not None and orientation is not None:
-            normal = np.cross(orientation[:3], orientation[3:])
-            found.append(float(normal @ position))
-    return tuple(found)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found.append(float(np.cross(orientation[:3], orientation[3:]) @ position))
+    return tuple(place for place in found if abs(place) < _FARTHEST_MM)  # False for NaN
 
 
 def _numbers(text: str, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:

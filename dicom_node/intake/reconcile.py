@@ -5,9 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dicom_node import log
-from dicom_node.domain import Change, Trigger
-from dicom_node.errors import StudyNotFound
+from dicom_node.domain import Change, Failure, Stage, Trigger
+from dicom_node.errors import (
+    ArchiveAway,
+    ArchiveUnavailable,
+    LedgerUnavailable,
+    NodeError,
+    QueueUnavailable,
+    StudyNotFound,
+)
+from dicom_node.foreign import where
 from dicom_node.intake.admission import Admission
+from dicom_node.policy import Retry
 from dicom_node.ports import ChangeLog, StudyBook
 
 CURSOR: Final = "orthanc.changes"
@@ -15,19 +24,23 @@ SWEPT: Final = "intake.swept"
 """The cursor that holds the Unix time of the last complete sweep: intake's sign of life."""
 _STUDY_CHANGES: Final = frozenset({"NewStudy", "StableStudy"})
 _SERIES_CHANGES: Final = frozenset({"NewSeries", "StableSeries"})
-
-
 _SKEW_S: Final = 10.0
 """By how much the clocks of two machines that sweep may differ."""
+_NOBODYS_FAULT: Final = (ArchiveAway, LedgerUnavailable, QueueUnavailable)
+"""What says nothing of the study at hand: the next one would meet it too."""
 
 
 class Reconcile:
     """Reads on in the change log, and looks again at whatever is due."""
 
-    def __init__(self, changes: ChangeLog, studies: StudyBook, admission: Admission) -> None:
+    def __init__(
+        self, changes: ChangeLog, studies: StudyBook, admission: Admission, retry: Retry
+    ) -> None:
         self._changes = changes
         self._studies = studies
         self._admission = admission
+        self._retry = retry
+        self._failures: dict[str, int] = {}
 
     def run(self) -> None:
         """Catch up with the archive, then with the ledger; each step may be repeated.
@@ -37,10 +50,12 @@ class Reconcile:
         """
         now = datetime.now(UTC)
         self._mind_the_clock(now)
-        self.catch_up()
-        for study_uid in self._studies.due(now):
-            self._admission.consider(study_uid, Trigger.RECONCILE)
-        self._admission.hand_over_due(now)
+        try:
+            self.catch_up()
+            for study_uid in self._studies.due(now):
+                self._look_at(study_uid)
+        finally:  # a run that stands in the ledger need not wait for the archive
+            self._admission.hand_over_due(now)
         self._studies.move_cursor(SWEPT, int(now.timestamp()))
 
     def catch_up(self) -> None:
@@ -54,12 +69,43 @@ class Reconcile:
                 continue
             named = (*self._named(page.changes), *self._added(page.changes))
             for study_uid in dict.fromkeys(named):
-                self._admission.consider(study_uid, Trigger.RECONCILE)
+                self._look_at(study_uid)
             if page.last != cursor:
                 self._studies.move_cursor(CURSOR, page.last)
                 cursor = page.last
             if page.done:
                 return
+
+    def _look_at(self, study_uid: str) -> None:
+        """Consider one study; whatever it holds, the others have their turn."""
+        try:
+            self._admission.consider(study_uid, Trigger.RECONCILE)
+        except _NOBODYS_FAULT:
+            raise
+        except ArchiveUnavailable as exc:
+            self._put_off(study_uid, str(exc))
+        except NodeError as exc:
+            self._give_up(study_uid, str(exc))
+        except Exception as exc:  # noqa: BLE001  # an outer boundary: no study may stop the sweep
+            self._give_up(study_uid, f"intake met {where(exc)}")
+        else:
+            self._failures.pop(study_uid, None)
+
+    def _put_off(self, study_uid: str, reason: str) -> None:
+        """Try again, ever later; show it FAILED from the last attempt that the policy allows on."""
+        attempt = self._failures[study_uid] = self._failures.get(study_uid, 0) + 1
+        if attempt == self._retry.attempts:
+            self._give_up(study_uid, reason)
+        pause = timedelta(seconds=self._retry.pause_s(attempt))
+        self._studies.announce(study_uid)
+        self._studies.wait(study_uid, datetime.now(UTC) + pause)
+        log.get().warning("consider.postponed", study_uid=study_uid, attempt=attempt, error=reason)
+
+    def _give_up(self, study_uid: str, reason: str) -> None:
+        """Show the study FAILED, a study of which nothing else is known too."""
+        log.get().error("consider.failed", study_uid=study_uid, error=reason)
+        self._studies.announce(study_uid)
+        self._studies.fail(study_uid, Failure(Stage.RECEIVE, reason))
 
     def _mind_the_clock(self, now: datetime) -> None:
         """Nothing may wait for an hour because the clock was set back by one."""

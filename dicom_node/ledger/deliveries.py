@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from dicom_node.domain import AuditEntry, DueDelivery
 from dicom_node.errors import LedgerError
@@ -29,19 +29,21 @@ class DeliveryBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def plan(self, run_id: str, destination: str, sop_instance_uid: str, file: str) -> None:
-        """Plan one delivery; planning it twice is harmless. Raises RunNotFound."""
+    def plan(
+        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
+    ) -> bool:
+        """Plan a delivery to each place, all or none; planning twice is harmless.
+
+        False where none of them waits for the file any more. Raises RunNotFound.
+        """
         now = self._database.now()
         with self._database.write() as session:
             lock_run(session, run_id)
-            query = select(DeliveryRow).where(
-                DeliveryRow.run_id == run_id,
-                DeliveryRow.destination == destination,
-                DeliveryRow.sop_instance_uid == sop_instance_uid,
+            query = select(DeliveryRow.destination).where(
+                DeliveryRow.run_id == run_id, DeliveryRow.sop_instance_uid == sop_instance_uid
             )
-            if session.scalar(query) is not None:
-                return
-            session.add(
+            known = set(session.scalars(query))
+            session.add_all(
                 DeliveryRow(
                     run_id=run_id,
                     destination=destination,
@@ -53,7 +55,11 @@ class DeliveryBook:
                     due_at=now,
                     planned_at=now,
                 )
+                for destination in destinations
+                if destination not in known
             )
+            session.flush()
+            return _is_wanted(session, file)
 
     def due(self, now: datetime) -> Sequence[DueDelivery]:
         """Return deliveries whose time has come, longest due first."""
@@ -78,36 +84,30 @@ class DeliveryBook:
             )
 
     def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; True where every destination of the file has it now."""
-        self._attempted(delivery_id, DeliveryState.DELIVERED, "", None)
-        mine, other = aliased(DeliveryRow), aliased(DeliveryRow)
-        wanting = (
-            select(other.delivery_id)
-            .join(mine, mine.file == other.file)
-            .where(mine.delivery_id == delivery_id, other.state != DeliveryState.DELIVERED)
-        )
-        with self._database.read() as session:
-            return session.scalar(wanting.limit(1)) is None
+        """End a delivery DELIVERED; False where no destination waits for the file any more."""
+        return self._attempted(delivery_id, DeliveryState.DELIVERED, "", None)
 
-    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
-        """Try again at ``retry_at``; None ends it FAILED."""
+    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
+        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
         state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
-        self._attempted(delivery_id, state, message, retry_at)
+        return self._attempted(delivery_id, state, message, retry_at)
 
     def _attempted(
         self, delivery_id: int, state: DeliveryState, message: str, due_at: datetime | None
-    ) -> None:
+    ) -> bool:
         with self._database.write() as session:
             row = session.get(DeliveryRow, delivery_id, with_for_update=True)
             if row is None:
                 raise LedgerError(f"the ledger knows no delivery {delivery_id}")
             if row.state == DeliveryState.DELIVERED:
-                return
+                return _is_wanted(session, row.file)
             row.attempts += 1
             row.state, row.message, row.due_at = state, clean(message), due_at
             row.ended_at = self._database.now() if due_at is None else None
             if state is DeliveryState.DELIVERED:
                 self._note(session, row)
+            session.flush()
+            return _is_wanted(session, row.file)
 
     def _note(self, session: Session, row: DeliveryRow) -> None:
         """Audit that an object left the node."""
@@ -122,3 +122,11 @@ class DeliveryBook:
             detail,
         )
         audit.add(session, entry)
+
+
+def _is_wanted(session: Session, file: str) -> bool:
+    """Tell whether a delivery of this file is still to be tried."""
+    query = select(DeliveryRow.delivery_id).where(
+        DeliveryRow.file == file, DeliveryRow.state == DeliveryState.PENDING
+    )
+    return session.scalar(query.limit(1)) is not None

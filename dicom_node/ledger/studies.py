@@ -38,6 +38,15 @@ from dicom_node.ledger.steps import (
 )
 from dicom_node.ledger.tickets import copy_of
 
+_TOLD_BY_THE_ARCHIVE = (
+    "orthanc_id",
+    "patient_id",
+    "patient_name",
+    "accession_number",
+    "study_description",
+    "modality",
+)
+
 
 class StudyBook:
     """The ledger's side of a study before and beside its runs."""
@@ -67,6 +76,17 @@ class StudyBook:
             for name, value in attributes.items():
                 setattr(row, name, value)
             return False
+
+    def announce(self, study_instance_uid: str) -> None:
+        """Give a study of which nothing but the UID is known a row, unless it has one."""
+        blank = {
+            "study_instance_uid": study_instance_uid,
+            "state": RunState.RECEIVED,
+            "received_at": self._database.now(),
+            **dict.fromkeys(_TOLD_BY_THE_ARCHIVE, ""),
+        }
+        with self._database.write() as session:
+            _insert_if_new(session, blank)
 
     def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
         """Look at the study again at ``due_at``; None: no more."""

@@ -117,6 +117,10 @@ class StudyBook(Protocol):
         """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
         ...
 
+    def announce(self, study_instance_uid: str) -> None:
+        """Give a study of which nothing but the UID is known a row, unless it has one."""
+        ...
+
     def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
         """Look at the study again at ``due_at``; None: no more."""
         ...
@@ -157,8 +161,13 @@ class StudyBook(Protocol):
 class DeliveryBook(Protocol):
     """The ledger's side of deliveries (`dicom_node.ledger.deliveries`)."""
 
-    def plan(self, run_id: str, destination: str, sop_instance_uid: str, file: str) -> None:
-        """Plan one delivery; planning it twice is harmless."""
+    def plan(
+        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
+    ) -> bool:
+        """Plan a delivery to each place, all or none; planning twice is harmless.
+
+        False where none of them waits for the file any more.
+        """
         ...
 
     def due(self, now: datetime) -> Sequence[DueDelivery]:
@@ -166,11 +175,11 @@ class DeliveryBook(Protocol):
         ...
 
     def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; True where every destination of the file has it now."""
+        """End a delivery DELIVERED; False where no destination waits for the file any more."""
         ...
 
-    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
-        """Try again at ``retry_at``; None ends it FAILED."""
+    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
+        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
         ...
 
 

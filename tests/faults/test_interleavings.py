@@ -30,8 +30,8 @@ NAMES = ("one", "two")
 OPEN = {RunState.RECEIVED, RunState.QUEUED, RunState.RUNNING}
 
 
-class CrashError(Exception):
-    """The process died here."""
+class CrashError(BaseException):
+    """The process died here: nothing that catches errors gets to see it."""
 
 
 class CrashingQueue(ListedQueue):
@@ -59,7 +59,7 @@ class Interleavings(RuleBasedStateMachine):
         self.archive, self.queue = ListedArchive(), CrashingQueue()
         studies = self.ledger.studies
         self.admission = Admission(self.archive, studies, self.ledger.runs, self.queue, POLICY)
-        self.reconcile = Reconcile(self.archive, studies, self.admission)
+        self.reconcile = Reconcile(self.archive, studies, self.admission, POLICY.retry)
         self.claims: list[Claim] = []
         self.images = dict.fromkeys(NAMES, 0)
 

@@ -41,7 +41,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
     archive, queue = ListedArchive(), ListedQueue()
     admission = Admission(archive, ledger.studies, ledger.runs, queue, POLICY)
-    yield Desk(archive, queue, ledger, admission, Reconcile(archive, ledger.studies, admission))
+    yield Desk(
+        archive,
+        queue,
+        ledger,
+        admission,
+        Reconcile(archive, ledger.studies, admission, POLICY.retry),
+    )
     ledger.close()
 
 

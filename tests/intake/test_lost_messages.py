@@ -48,7 +48,7 @@ class Desk:
 
     @property
     def reconcile(self) -> Reconcile:
-        return Reconcile(self.archive, self.ledger.studies, self.admission)
+        return Reconcile(self.archive, self.ledger.studies, self.admission, POLICY.retry)
 
     def queued(self, name: str) -> str:
         """Let a film be queued; return its study."""

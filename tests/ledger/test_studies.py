@@ -141,7 +141,7 @@ def test_served_model_is_the_last_published(ledger: Ledger, clock: Clock) -> Non
 def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, clock: Clock) -> None:
     claim = report(ledger)
     for _ in range(2):
-        ledger.deliveries.plan(claim.run_id, "pacs", "2.25.1", "/spool/a.dcm")
+        ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.1", "/spool/a.dcm")
     (due,) = ledger.deliveries.due(clock())
     assert (due.study_instance_uid, due.destination, due.attempts) == (STUDY, "pacs", 0)
     ledger.deliveries.postponed(due.delivery_id, "refused connection", clock() + timedelta(1))
@@ -160,7 +160,7 @@ def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, cl
 
 def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clock) -> None:
     claim = report(ledger)
-    ledger.deliveries.plan(claim.run_id, "pacs", "2.25.1", "/spool/a.dcm")
+    ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.1", "/spool/a.dcm")
     (due,) = ledger.deliveries.due(clock())
     ledger.deliveries.postponed(due.delivery_id, "rejected", None)
     detail = ledger.queries.detail(STUDY)
