@@ -51,12 +51,13 @@ class Admission:
         Gives the study its row in the worklist in any case. Returns None where it must wait,
         was refused, or is gone. Raises ArchiveUnavailable, LedgerUnavailable.
         """
+        asked_at = datetime.now(UTC)
         try:
             study = self._known(study_instance_uid)
-            chosen = self._chosen(study)
+            chosen = self._chosen(study, asked_at)
         except StudyNotFound as exc:
-            failure = Failure(Stage.FETCH, str(exc))
-            self._studies.fail(study_instance_uid, failure)
+            self._studies.fail(study_instance_uid, Failure(Stage.FETCH, str(exc)))
+            self._studies.looked_at(study_instance_uid, asked_at)
             return None
         except StudyRefused:
             return None
@@ -65,7 +66,7 @@ class Admission:
             self._studies.wait(study_instance_uid, due)
             return None
         ticket = self._request(study, chosen, trigger, "node", force=False)
-        self._studies.wait(study_instance_uid, None)  # not before the run stands
+        self._studies.looked_at(study_instance_uid, asked_at)  # not before the run stands
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over_later_if_need_be(ticket, trigger)
         return ticket
@@ -79,10 +80,11 @@ class Admission:
         LedgerUnavailable, and QueueUnavailable, after which the run stands and is handed over
         by itself.
         """
+        asked_at = datetime.now(UTC)
         study = self._known(study_instance_uid)
-        chosen = self._chosen(study)
+        chosen = self._chosen(study, asked_at)
         ticket = self._request(study, chosen, trigger, actor, force=force)
-        self._studies.wait(study_instance_uid, None)
+        self._studies.looked_at(study_instance_uid, asked_at)
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over(ticket, trigger)
         return ticket
@@ -102,12 +104,13 @@ class Admission:
             log.get().info("study.received", study_uid=study_instance_uid)
         return study
 
-    def _chosen(self, study: StudyRef) -> Eligible:
+    def _chosen(self, study: StudyRef, asked_at: datetime) -> Eligible:
         try:
             return eligible(study, self._policy)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
             self._studies.refuse(study.study_instance_uid, refusal)
+            self._studies.looked_at(study.study_instance_uid, asked_at)
             raise
 
     def _request(

@@ -68,10 +68,20 @@ class StudyBook:
                 setattr(row, name, value)
             return False
 
-    def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
-        """Look at the study again at ``due_at``; None: no more."""
+    def wait(self, study_instance_uid: str, due_at: datetime) -> None:
+        """Look at the study again at ``due_at``."""
         with self._database.write() as session:
             lock_study(session, study_instance_uid).due_at = due_at
+
+    def looked_at(self, study_instance_uid: str, at: datetime) -> None:
+        """Forget the look that was due by ``at``, the moment before the archive was asked.
+
+        One that is due later stands: somebody else has seen more of the study since.
+        """
+        with self._database.write() as session:
+            study = lock_study(session, study_instance_uid)
+            if study.due_at is not None and study.due_at <= at:
+                study.due_at = None
 
     def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:
         """End a study REFUSED without a worker.
@@ -140,7 +150,6 @@ class StudyBook:
         now = self._database.now()
         with self._database.write() as session:
             study = lock_study(session, study_instance_uid)
-            study.due_at = None
             run = newest(session, study_instance_uid)
             last = study if run is None else run
             if last.state is state_of(ending) and get_ending(last) == ending:

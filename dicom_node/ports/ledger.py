@@ -117,8 +117,12 @@ class StudyBook(Protocol):
         """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
         ...
 
-    def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
-        """Look at the study again at ``due_at``; None: no more."""
+    def wait(self, study_instance_uid: str, due_at: datetime) -> None:
+        """Look at the study again at ``due_at``."""
+        ...
+
+    def looked_at(self, study_instance_uid: str, at: datetime) -> None:
+        """Forget the look that was due by ``at``; one that is due later stands."""
         ...
 
     def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:

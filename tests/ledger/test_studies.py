@@ -56,10 +56,19 @@ def test_study_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> None:
     assert ledger.studies.due(clock()) == ()
     clock.forward(3)
     assert ledger.studies.due(clock()) == (STUDY,)
-    ledger.studies.wait(STUDY, None)
+    ledger.studies.looked_at(STUDY, clock())
     assert ledger.studies.due(clock()) == ()
     with pytest.raises(LedgerError):
-        ledger.studies.wait("1.2.3.unknown", None)
+        ledger.studies.wait("1.2.3.unknown", clock())
+
+
+def test_look_that_somebody_else_asked_for_since_stands(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CT")
+    listed_at = clock()
+    clock.forward(1)
+    ledger.studies.wait(STUDY, clock())
+    ledger.studies.looked_at(STUDY, listed_at)
+    assert ledger.studies.due(clock()) == (STUDY,)
 
 
 @pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
