@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from dicom_node.domain.result import ModelIdentity
+from dicom_node.domain.result import ModelIdentity, ObjectRef
 from dicom_node.domain.study import StudyKind
 from dicom_node.domain.urgency import Urgency
 
@@ -90,6 +90,7 @@ class RunRequest:
     a pixel: equal only if no byte changed since; ``stored_digest`` only if nothing was stored
     since, the same bytes included. ``model`` is None while no worker has
     published one. ``patient_id`` is kept to notice a changed identity, never logged.
+    ``lost_run`` names a run whose report the archive holds no more: it does not answer.
     """
 
     study_instance_uid: str
@@ -104,6 +105,7 @@ class RunRequest:
     resend: Resend = Resend.CHANGED
     urgency: Urgency = Urgency.ROUTINE
     stored_digest: str = ""
+    lost_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class RunTicket:
     """The run that answers a request; ``created`` is False where it stood already.
 
     A FAILED run that the request brought back to life counts as created: it must be handed over.
-    ``urgency`` is the one it was asked for with, at ``asked_at``.
+    ``urgency`` is the one it was asked for with, at ``asked_at``. ``report`` is what a REPORTED run
+    answers with, where there is reason to look whether the archive still holds it.
     """
 
     run_id: str
@@ -121,6 +124,7 @@ class RunTicket:
     created: bool
     urgency: Urgency
     asked_at: datetime
+    report: ObjectRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

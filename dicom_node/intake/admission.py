@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import checkpoints, log, uids
@@ -118,24 +119,28 @@ class Admission:
     ) -> RunTicket:
         served = self._studies.served_model(chosen.kind)
         refs = [ref for series in chosen.series for ref in series.instances]
-        return self._runs.request(
-            RunRequest(
-                study_instance_uid=study.study_instance_uid,
-                kind=chosen.kind,
-                archive_digest=self._archive_digest(refs),
-                model=served.identity if served else None,
-                policy_hash=self._policy.hash,
-                patient_id=study.patient_id,
-                trigger=trigger,
-                actor=actor,
-                force=force,
-                resend=self._policy.resent.policy,
-                urgency=self._urgency(study, chosen, trigger),
-                stored_digest=uids.unordered_digest(
-                    (ref.sop_instance_uid, ref.revision) for ref in refs
-                ),
-            )
+        request = RunRequest(
+            study_instance_uid=study.study_instance_uid,
+            kind=chosen.kind,
+            archive_digest=self._archive_digest(refs),
+            model=served.identity if served else None,
+            policy_hash=self._policy.hash,
+            patient_id=study.patient_id,
+            trigger=trigger,
+            actor=actor,
+            force=force,
+            resend=self._policy.resent.policy,
+            urgency=self._urgency(study, chosen, trigger),
+            stored_digest=uids.unordered_digest(
+                (ref.sop_instance_uid, ref.revision) for ref in refs
+            ),
         )
+        ticket = self._runs.request(request)
+        if ticket.report is None or self._archive.holds(ticket.report):
+            return ticket
+        ids = {"study_uid": study.study_instance_uid, "run_id": ticket.run_id}
+        log.get().warning("report.lost", **ids)
+        return self._runs.request(replace(request, lost_run=ticket.run_id))
 
     def _archive_digest(self, refs: Sequence[InstanceRef]) -> str:
         """Return what tells whether a study is as it was: what its files hold."""

@@ -1,6 +1,7 @@
 """The answer to a wish that a study be read: which run stands for it."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
@@ -16,6 +17,7 @@ from dicom_node.domain import (
     Urgency,
 )
 from dicom_node.ledger.audit import note
+from dicom_node.ledger.results import report_of
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
@@ -40,13 +42,23 @@ def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     same = None if request.force else _same(session, request)
     if read_before:
         same = _after_resending(session, same, request)
-    if same is None:
-        forced = request.force or (read_before and request.resend is Resend.ALWAYS)
+    lost = same is not None and same.run_id == request.lost_run
+    if same is None or lost:
+        forced = request.force or lost or (read_before and request.resend is Resend.ALWAYS)
         return ticket(_make(session, study, request, now, forced=forced), created=True)
     if _may_be_revived(session, same, request):
         _revive(session, study, same, request, now)
         return ticket(same, created=True)
-    return ticket(same, created=False)
+    report = report_of(session, same) if _may_have_lost_its_report(same, request) else None
+    return replace(ticket(same, created=False), report=report)
+
+
+def _may_have_lost_its_report(run: RunRow, request: RunRequest) -> bool:
+    """Tell whether the archive may have lost the report: its images were stored again since, as
+    after a deletion. Where a person asks, it is looked for in any case: there must be an answer."""
+    stored_anew = run.stored_digest != request.stored_digest
+    suspect = stored_anew and request.resend is not Resend.NEVER
+    return run.state is RunState.REPORTED and (suspect or not request.trigger.is_automatic)
 
 
 def _after_resending(session: Session, same: RunRow | None, request: RunRequest) -> RunRow | None:

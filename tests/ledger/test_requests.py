@@ -14,6 +14,7 @@ from tests.ledgers import (
     STUDY,
     Clock,
     finish,
+    objects,
     report,
     start,
     study,
@@ -90,6 +91,19 @@ def test_run_asked_for_without_a_model_answers_once_a_model_is_known(ledger: Led
     finish(ledger, claim)
     assert ledger.runs.request(wish(model=MODEL)).run_id == first.run_id
     assert ledger.runs.request(wish(model=OTHER_MODEL)).number == 2
+
+
+def test_lost_report_is_replaced_once_however_many_noticed_it(ledger: Ledger) -> None:
+    old = report(ledger)
+    assert ledger.runs.request(wish()).report is None
+    again = replace(wish(), stored_digest="stored anew")
+    assert ledger.runs.request(again).report == objects("1")[0][1]
+    ticket = ledger.runs.request(replace(again, lost_run=old.run_id))
+    assert (ticket.number, ticket.created) == (2, True)
+    claim = ledger.runs.claim(ticket.run_id, "w", 60)
+    assert claim is not None
+    assert claim.forced
+    assert ledger.runs.request(replace(again, lost_run=old.run_id)).run_id == ticket.run_id
 
 
 def test_force_makes_a_new_run_and_keeps_the_old_report_until_it_ends(ledger: Ledger) -> None:
