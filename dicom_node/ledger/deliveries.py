@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
@@ -11,16 +10,10 @@ from dicom_node.domain import AuditEntry, DueDelivery
 from dicom_node.errors import LedgerError
 from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.schema import DeliveryRow, RunRow
+from dicom_node.ledger.schema import DeliveryRow, DeliveryState, RunRow
 from dicom_node.ledger.steps import clean, lock_run
 
-
-class DeliveryState(StrEnum):
-    """The life of a delivery."""
-
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    FAILED = "FAILED"
+_OVER = (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN)
 
 
 class DeliveryBook:
@@ -78,19 +71,19 @@ class DeliveryBook:
             )
 
     def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; True where every destination of the file has it now."""
+        """End a delivery DELIVERED; True where no other destination of the file waits for it."""
         self._attempted(delivery_id, DeliveryState.DELIVERED, "", None)
         mine, other = aliased(DeliveryRow), aliased(DeliveryRow)
         wanting = (
             select(other.delivery_id)
             .join(mine, mine.file == other.file)
-            .where(mine.delivery_id == delivery_id, other.state != DeliveryState.DELIVERED)
+            .where(mine.delivery_id == delivery_id, other.state.not_in(_OVER))
         )
         with self._database.read() as session:
             return session.scalar(wanting.limit(1)) is None
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
-        """Try again at ``retry_at``; None ends it FAILED."""
+        """Try again at ``retry_at``; None ends it FAILED. One that was withdrawn stays so."""
         state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
         self._attempted(delivery_id, state, message, retry_at)
 
@@ -101,7 +94,7 @@ class DeliveryBook:
             row = session.get(DeliveryRow, delivery_id, with_for_update=True)
             if row is None:
                 raise LedgerError(f"the ledger knows no delivery {delivery_id}")
-            if row.state == DeliveryState.DELIVERED:
+            if row.state in _OVER and state is not DeliveryState.DELIVERED:
                 return
             row.attempts += 1
             row.state, row.message, row.due_at = state, clean(message), due_at

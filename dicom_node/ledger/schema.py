@@ -4,6 +4,7 @@ Patient attributes are in ``studies`` (and the id in ``runs``, to notice a chang
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -165,6 +166,15 @@ class ObjectRow(Base):
     sop_class_uid: Mapped[str]
     sop_instance_uid: Mapped[str]
     series_instance_uid: Mapped[str]
+
+
+class DeliveryState(StrEnum):
+    """The life of a delivery; WITHDRAWN where its run was superseded before it was sent."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class DeliveryRow(Base):

@@ -180,6 +180,35 @@ def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clo
         ledger.deliveries.delivered(999)
 
 
+def test_delivery_of_a_superseded_report_is_withdrawn(ledger: Ledger, clock: Clock) -> None:
+    claim = report(ledger)
+    for destination in ("pacs", "research"):
+        ledger.deliveries.plan(claim.run_id, destination, "2.25.11", "/spool/a.dcm")
+    sent, pending = ledger.deliveries.due(clock())
+    ledger.deliveries.delivered(sent.delivery_id)
+    end(ledger, REFUSAL)
+    assert ledger.deliveries.due(clock()) == ()
+    ledger.deliveries.postponed(pending.delivery_id, "it was away", clock())
+    assert ledger.deliveries.due(clock()) == ()
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    told = {d.destination: (d.state, d.message) for d in detail.deliveries}
+    assert told == {"pacs": ("DELIVERED", ""), "research": ("WITHDRAWN", "run 2 is newer")}
+
+
+def test_delivery_that_was_on_its_way_when_it_was_withdrawn_was_delivered(
+    ledger: Ledger, clock: Clock
+) -> None:
+    claim = report(ledger)
+    ledger.deliveries.plan(claim.run_id, "pacs", "2.25.11", "/spool/a.dcm")
+    (due,) = ledger.deliveries.due(clock())
+    end(ledger, REFUSAL)
+    assert ledger.deliveries.delivered(due.delivery_id)
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert detail.deliveries[0].state == "DELIVERED"
+
+
 def test_audit_keeps_who_asked_and_who_judged_without_free_text(
     ledger: Ledger, clock: Clock
 ) -> None:
