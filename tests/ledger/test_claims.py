@@ -7,8 +7,7 @@ import pytest
 from dicom_node.domain import Claim, Failure, Refusal, RefusalCode, RunState, Stage
 from dicom_node.errors import LeaseLost
 from dicom_node.ledger import Ledger
-from dicom_node.ledger.handover import LOST_AFTER
-from dicom_node.ledger.runs import HAND_OVER_AGAIN
+from dicom_node.ledger.handover import HAND_OVER_AGAIN, LOST_AFTER
 from tests.ledgers import MODEL, STUDY, Clock, finish, objects, result, start, study, wish
 
 FAILURE = Failure(Stage.FETCH, "Orthanc does not answer")
