@@ -113,7 +113,8 @@ class RunTicket:
     """The run that answers a request; ``created`` is False where it stood already.
 
     A FAILED run that the request brought back to life counts as created: it must be handed over.
-    ``urgency`` is the one it was asked for with, at ``asked_at``. ``report`` is what a REPORTED run
+    ``urgency`` is the one it was asked for with, at ``asked_at``; ``fence`` is that of its last
+    claim. ``report`` is what a REPORTED run
     answers with, where there is reason to look whether the archive still holds it.
     """
 
@@ -124,6 +125,7 @@ class RunTicket:
     created: bool
     urgency: Urgency
     asked_at: datetime
+    fence: int
     report: ObjectRef | None = None
 
 

@@ -173,7 +173,7 @@ class Admission:
         )
         with checkpoints.around(checkpoints.Step.DISPATCH):
             self._queue.enqueue(ticket.run_id, now_turn.urgency)
-        self._runs.handed_over(ticket.run_id, now_turn.rises_at)
+        self._runs.handed_over(ticket, now_turn.rises_at)
         log.get().info(
             "run.queued",
             study_uid=ticket.study_instance_uid,

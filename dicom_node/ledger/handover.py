@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, aliased
 
 from dicom_node.domain import RunState, RunTicket, Stage
 from dicom_node.ledger.schema import RunRow
-from dicom_node.ledger.steps import lock_run, mark, ticket
+from dicom_node.ledger.steps import lock_run, mark, newest, ticket
 
 HAND_OVER_AGAIN: Final = timedelta(minutes=2)
 """A run that the broker has had this long without a claim is handed over once more: the broker
@@ -40,14 +40,28 @@ def due(session: Session, now: datetime) -> tuple[RunTicket, ...]:
     return tuple(ticket(run, created=False) for run in session.scalars(query))
 
 
-def note(session: Session, run_id: str, rises_at: datetime | None, now: datetime) -> None:
+def note(session: Session, given: RunTicket, rises_at: datetime | None, now: datetime) -> None:
     """Write down that the broker has the run; see `RunBook.handed_over`."""
-    _, run = lock_run(session, run_id)
+    _, run = lock_run(session, given.run_id)
+    if _is_overtaken(session, run, given):
+        return
     run.handed_over_at = now
     again_at = now + max(HAND_OVER_AGAIN, now - run.created_at)
     run.again_at = again_at if rises_at is None else min(again_at, rises_at)
     if run.attempts == 0:
         mark(session, run, Stage.DISPATCH, now)
+
+
+def _is_overtaken(session: Session, run: RunRow, given: RunTicket) -> bool:
+    """Tell whether the message is no longer the one that the run waits for.
+
+    Workers are quicker than the second write: the run may have been claimed and be waiting for
+    a retry, or its message may have met a sibling that is being read. It may have been raised.
+    """
+    if (run.fence, run.state, run.urgency) != (given.fence, given.state, given.urgency):
+        return True
+    other = newest(session, run.study_instance_uid, RunState.RUNNING)
+    return other is not None and other is not run
 
 
 def recall(session: Session, held: int, now: datetime) -> int:

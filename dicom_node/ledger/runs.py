@@ -200,13 +200,14 @@ class RunBook:
         with self._database.write() as session:
             return handover.recall(session, held, self._database.now())
 
-    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
+    def handed_over(self, given: RunTicket, rises_at: datetime | None = None) -> None:
         """Write down that the broker has the run; it is due again when its turn rises.
 
-        Also after `handover.HAND_OVER_AGAIN`, then after pauses that double. Raises RunNotFound.
+        Also after `handover.HAND_OVER_AGAIN`, then after pauses that double. A ticket that has
+        been overtaken, by a claim for example, says nothing any more. Raises RunNotFound.
         """
         with self._database.write() as session:
-            handover.note(session, run_id, rises_at, self._database.now())
+            handover.note(session, given, rises_at, self._database.now())
 
     def _take_back(self, session: Session, study: StudyRow, run: RunRow) -> None:
         """Queue a run whose worker fell silent, unless a newer one will read the study."""

@@ -159,6 +159,7 @@ def ticket(run: RunRow, *, created: bool) -> RunTicket:
         created=created,
         urgency=run.urgency,
         asked_at=run.created_at,
+        fence=run.fence,
     )
 
 

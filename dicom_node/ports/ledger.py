@@ -107,8 +107,11 @@ class RunBook(Protocol):
         those runs again. Return how many they are."""
         ...
 
-    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
-        """Write down that the broker has the run; it is due again at ``rises_at`` at the latest."""
+    def handed_over(self, given: RunTicket, rises_at: datetime | None = None) -> None:
+        """Write down that the broker has the run; it is due again at ``rises_at`` at the latest.
+
+        Nothing where the run has been claimed or raised since, or a sibling is being read.
+        """
         ...
 
 

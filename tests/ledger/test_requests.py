@@ -210,14 +210,16 @@ def test_unknown_run_is_not_found(ledger: Ledger) -> None:
         ledger.runs.claim("nothing", "w", 60)
     with pytest.raises(RunNotFound):
         ledger.queries.run("nothing")
+    ledger.studies.record(study(), "CR")
     with pytest.raises(RunNotFound):
-        ledger.runs.handed_over("nothing")
+        ledger.runs.handed_over(replace(ledger.runs.request(wish()), run_id="nothing"))
 
 
 def test_more_urgent_wish_moves_a_queued_run_up(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
-    ledger.runs.handed_over(run_id)
+    ticket = ledger.runs.request(wish())
+    run_id = ticket.run_id
+    ledger.runs.handed_over(ticket)
     ledger.runs.request(replace(wish(), urgency=Urgency.LOW))
     assert not ledger.runs.due(clock())
     ledger.runs.request(replace(wish(), urgency=Urgency.STAT))
