@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
@@ -239,13 +239,15 @@ def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
 
 
 def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
+    """Return the run that has this identity, else the newest ended one that read the same."""
     query = select(RunRow).where(
         RunRow.study_instance_uid == run.study_instance_uid,
         RunRow.run_id != run.run_id,
         or_(RunRow.identity == identity, _reads_the_same(run)),
         RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
     )
-    return session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+    is_namesake = case((and_(RunRow.identity == identity, ~RunRow.forced), 1), else_=0)
+    return session.scalar(query.order_by(is_namesake.desc(), RunRow.number.desc()).limit(1))
 
 
 def _reads_the_same(run: RunRow) -> ColumnElement[bool]:

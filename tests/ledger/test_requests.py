@@ -189,6 +189,20 @@ def test_failed_twin_gives_way_to_the_run_that_reads_the_images_again(ledger: Le
     assert ledger.queries.run(first.run_id).state is RunState.SUPERSEDED
 
 
+def test_twin_is_the_run_of_that_identity_not_a_failed_one_that_was_forced(ledger: Ledger) -> None:
+    first = report(ledger, "images-1")
+    forced = ledger.runs.claim(ledger.runs.request(wish(force=True)).run_id, "w", 60)
+    assert forced is not None
+    assert ledger.runs.identify(forced, "of its own", "input of identity of images-1", MODEL)
+    ledger.runs.failed(forced, FAILURE, None)
+    third = ledger.runs.claim(ledger.runs.request(wish("stored-again")).run_id, "w", 60)
+    assert third is not None
+    same = ("identity of images-1", "input of identity of images-1", MODEL)
+    assert not ledger.runs.identify(third, *same)
+    assert ledger.queries.run(first.run_id).state is RunState.REPORTED
+    assert ledger.queries.run(forced.run_id).state is RunState.SUPERSEDED
+
+
 def test_retry_gives_way_to_a_newer_queued_run(ledger: Ledger, clock: Clock) -> None:
     first = start(ledger)
     newer = ledger.runs.request(wish("images-2"))
