@@ -39,7 +39,7 @@ def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
         _raise(queued, request)
         _wish(queued, request)
         return ticket(queued, created=False)
-    same = None if request.force else _same(session, request)
+    same = None if request.force else _same(session, request, images_alone=read_before)
     if read_before:
         same = _after_resending(session, same, request)
     lost = same is not None and same.run_id == request.lost_run
@@ -76,8 +76,11 @@ def number_after(session: Session, study_instance_uid: str) -> int:
     return (session.scalar(query) or 0) + 1
 
 
-def _same(session: Session, request: RunRequest) -> RunRow | None:
+def _same(session: Session, request: RunRequest, *, images_alone: bool) -> RunRow | None:
     """Return the newest run on the same images, model and policy, where it is the study's word.
+
+    On the same images alone where the archive speaks of a study that has been read: with a new
+    model, a presentation state that comes for an old study must not have it read again.
 
     A superseded run stands for nothing any more, unless it was a duplicate: then the run that
     it repeated answers. Nor does one that another has followed, as a failure beside a standing
@@ -86,9 +89,9 @@ def _same(session: Session, request: RunRequest) -> RunRow | None:
     query = select(RunRow).where(
         RunRow.study_instance_uid == request.study_instance_uid,
         RunRow.archive_digest == request.archive_digest,
-        RunRow.policy_hash == request.policy_hash,
-        _fits(request.model),
     )
+    if not images_alone:
+        query = query.where(RunRow.policy_hash == request.policy_hash, _fits(request.model))
     run = session.scalar(query.order_by(RunRow.number.desc()).limit(1))
     if run is not None and run.duplicate_of is not None:
         run = session.get_one(RunRow, run.duplicate_of)

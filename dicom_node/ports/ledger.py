@@ -32,7 +32,8 @@ class RunBook(Protocol):
         """Answer with the run for this request, making one only where none stands.
 
         Same archive digest, model and policy: the newest such run, whatever its state, unless
-        ``force`` or trigger RETRY revives it. A QUEUED run of the study with another digest is
+        ``force`` or trigger RETRY revives it; the same digest alone where an automatic trigger
+        speaks of a study that has been read. A QUEUED run of the study with another digest is
         re-used; beside a RUNNING one, and after an ended one, run N+1 is made, QUEUED. A REPORTED
         run answers with its ``report`` where the archive may have lost it: if so, ask again with
         ``lost_run``.

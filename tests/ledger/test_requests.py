@@ -72,9 +72,19 @@ def test_other_images_beside_a_running_run_make_run_two(ledger: Ledger) -> None:
 @pytest.mark.parametrize("change", ["images", "model"])
 def test_change_after_a_report_makes_run_two(ledger: Ledger, change: str) -> None:
     report(ledger)
-    request = wish("images-2") if change == "images" else wish(model=OTHER_MODEL)
-    ticket = ledger.runs.request(request)
+    person = wish(model=OTHER_MODEL, trigger=Trigger.COMMAND)
+    ticket = ledger.runs.request(wish("images-2") if change == "images" else person)
     assert (ticket.number, ticket.created) == (2, True)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.STABLE, Trigger.RECONCILE])
+def test_new_model_or_policy_has_no_old_study_read_again_by_itself(
+    ledger: Ledger, trigger: Trigger
+) -> None:
+    claim = report(ledger)
+    newer = replace(wish(model=OTHER_MODEL, trigger=trigger), policy_hash="policy-2")
+    assert ledger.runs.request(newer).run_id == claim.run_id
+    assert ledger.runs.request(replace(newer, archive_digest="images-2")).number == 2
 
 
 def test_unknown_model_fits_any_run(ledger: Ledger) -> None:
@@ -90,7 +100,8 @@ def test_run_asked_for_without_a_model_answers_once_a_model_is_known(ledger: Led
     assert ledger.runs.request(wish(model=MODEL)).run_id == first.run_id
     finish(ledger, claim)
     assert ledger.runs.request(wish(model=MODEL)).run_id == first.run_id
-    assert ledger.runs.request(wish(model=OTHER_MODEL)).number == 2
+    other = wish(model=OTHER_MODEL, trigger=Trigger.COMMAND)
+    assert ledger.runs.request(other).number == 2
 
 
 def test_lost_report_is_replaced_once_however_many_noticed_it(ledger: Ledger) -> None:
