@@ -49,6 +49,11 @@ class Completeness(_Section):
             raise ValueError("ct_deadline_s must not be shorter than ct_quiet_s")
         return self
 
+    @property
+    def longest_s(self) -> float:
+        """The longest that any study is waited for after its last image."""
+        return max(self.cxr_quiet_s, self.ct_quiet_s, self.ct_deadline_s)
+
 
 class Resent(_Section):
     """What becomes of a study that has been read, when its images are stored again."""

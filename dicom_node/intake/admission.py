@@ -44,7 +44,7 @@ class Admission:
         self._runs = runs
         self._queue = queue
         self._policy = policy
-        self._longest_wait = timedelta(seconds=policy.completeness.ct_deadline_s) + _SKEW
+        self._longest_wait = timedelta(seconds=policy.completeness.longest_s) + _SKEW
 
     def consider(self, study_instance_uid: str, trigger: Trigger) -> RunTicket | None:
         """Look at a study that the archive spoke of; ask for a run once it is complete.

@@ -77,6 +77,18 @@ def test_consider_fresh_film_has_its_row_at_once_and_waits(desk: Desk) -> None:
     assert list(desk.ledger.studies.due(later)) == [subject.study_instance_uid]
 
 
+def test_consider_film_waits_as_long_as_the_policy_says_be_it_longer_than_for_a_ct(
+    desk: Desk,
+) -> None:
+    slow = POLICY.completeness.model_copy(update={"cxr_quiet_s": 600})
+    rules = POLICY.model_copy(update={"completeness": slow})
+    subject = film(quiet_s=5)
+    desk.archive.put(subject)
+    admission = Admission(desk.archive, desk.ledger.studies, desk.ledger.runs, desk.queue, rules)
+    admission.consider(subject.study_instance_uid, Trigger.STABLE)
+    assert desk.state(subject) is RunState.RECEIVED
+
+
 def test_consider_queue_down_keeps_the_run_for_the_sweep(desk: Desk) -> None:
     subject = film()
     desk.archive.put(subject)
