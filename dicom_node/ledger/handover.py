@@ -36,7 +36,7 @@ def due(session: Session, now: datetime) -> tuple[RunTicket, ...]:
         RunRow.again_at <= now,
         and_(RunRow.state == RunState.RUNNING, RunRow.handed_over_at <= RunRow.lease_until),
     )
-    query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
+    query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.asked_at)
     return tuple(ticket(run, created=False) for run in session.scalars(query))
 
 
@@ -46,7 +46,7 @@ def note(session: Session, given: RunTicket, rises_at: datetime | None, now: dat
     if _is_overtaken(session, run, given):
         return
     run.handed_over_at = now
-    again_at = now + max(HAND_OVER_AGAIN, now - run.created_at)
+    again_at = now + max(HAND_OVER_AGAIN, now - run.asked_at)
     run.again_at = again_at if rises_at is None else min(again_at, rises_at)
     if run.attempts == 0:
         mark(session, run, Stage.DISPATCH, now)

@@ -102,6 +102,7 @@ class RunRow(Base):
     fence: Mapped[int]
     worker: Mapped[str | None]
     created_at: Mapped[datetime]
+    asked_at: Mapped[datetime]
     urgency: Mapped[Urgency] = mapped_column(server_default=Urgency.ROUTINE)
     handed_over_at: Mapped[datetime | None]
     again_at: Mapped[datetime | None]

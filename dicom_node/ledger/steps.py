@@ -158,7 +158,7 @@ def ticket(run: RunRow, *, created: bool) -> RunTicket:
         state=run.state,
         created=created,
         urgency=run.urgency,
-        asked_at=run.created_at,
+        asked_at=run.asked_at,
         fence=run.fence,
     )
 

@@ -132,7 +132,7 @@ def _revive(
     session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
 ) -> None:
     move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
-    run.attempts = 0
+    run.attempts, run.asked_at = 0, now
     run.retry_at = run.handed_over_at = run.again_at = None
     run.urgency = request.urgency
     put_ending(run, None)
@@ -156,6 +156,7 @@ def _make(
         fence=0,
         urgency=request.urgency,
         created_at=now,
+        asked_at=now,
     )
     _wish(run, request)
     session.add(run)
@@ -201,6 +202,7 @@ def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
         fence=0,
         urgency=Urgency.ROUTINE,
         created_at=now,
+        asked_at=now,
     )
     session.add(run)
     session.flush()

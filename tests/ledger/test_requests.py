@@ -8,6 +8,7 @@ import pytest
 from dicom_node.domain import Failure, Refusal, RefusalCode, RunState, Stage, Trigger, Urgency
 from dicom_node.errors import LedgerError, RunNotFound
 from dicom_node.ledger import Ledger
+from dicom_node.ledger.handover import HAND_OVER_AGAIN
 from tests.ledgers import (
     MODEL,
     OTHER_MODEL,
@@ -146,6 +147,17 @@ def test_retry_revives_a_failed_run_with_all_its_attempts(ledger: Ledger) -> Non
     again = ledger.runs.claim(ticket.run_id, "w", 60)
     assert again is not None
     assert (again.attempt, again.fence) == (1, 2)
+
+
+def test_revived_run_has_waited_since_it_was_revived(ledger: Ledger, clock: Clock) -> None:
+    claim = start(ledger)
+    ledger.runs.failed(claim, FAILURE, None)
+    clock.forward(86_400)
+    revived = ledger.runs.request(wish(trigger=Trigger.RETRY))
+    assert revived.asked_at == clock()
+    ledger.runs.handed_over(revived)
+    clock.forward(HAND_OVER_AGAIN.total_seconds())
+    assert [ticket.asked_at for ticket in ledger.runs.due(clock())] == [revived.asked_at]
 
 
 def test_retry_leaves_a_reported_run_alone(ledger: Ledger) -> None:
