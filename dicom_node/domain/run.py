@@ -131,17 +131,26 @@ class RunTicket:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's right to one run; ``fence`` grows with each claim of the same run."""
+    """A worker's right to one run; ``fence`` grows with each claim of the same run.
+
+    ``deaths`` of the attempts before this one ended with a worker that fell silent.
+    """
 
     run_id: str
     study_instance_uid: str
     kind: StudyKind
     number: int
     attempt: int
+    deaths: int
     fence: int
     patient_id: str
     forced: bool
     trigger: Trigger
+
+    @property
+    def failures(self) -> int:
+        """How many attempts have failed, if this one fails too: those that nobody died of."""
+        return self.attempt - self.deaths
 
 
 @dataclass(frozen=True, slots=True)

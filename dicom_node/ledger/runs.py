@@ -211,6 +211,7 @@ class RunBook:
 
     def _take_back(self, session: Session, study: StudyRow, run: RunRow) -> None:
         """Queue a run whose worker fell silent, unless a newer one will read the study."""
+        run.deaths += 1
         if newest(session, run.study_instance_uid, RunState.QUEUED):
             self._end(session, study, run, Failure(Stage.CLAIM, "the worker fell silent"))
         else:
@@ -267,6 +268,7 @@ def _claim(run: RunRow) -> Claim:
         kind=run.kind,
         number=run.number,
         attempt=run.attempts,
+        deaths=run.deaths,
         fence=run.fence,
         patient_id=run.patient_id,
         forced=run.forced,

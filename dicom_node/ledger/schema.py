@@ -99,6 +99,7 @@ class RunRow(Base):
     input_digest: Mapped[str | None]
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("runs.run_id"))
     attempts: Mapped[int]
+    deaths: Mapped[int] = mapped_column(server_default="0")
     fence: Mapped[int]
     worker: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -132,7 +132,7 @@ def _revive(
     session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
 ) -> None:
     move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
-    run.attempts, run.asked_at = 0, now
+    run.attempts, run.deaths, run.asked_at = 0, 0, now
     run.retry_at = run.handed_over_at = run.again_at = None
     run.urgency = request.urgency
     put_ending(run, None)
@@ -153,6 +153,7 @@ def _make(
         actor=clean(request.actor),
         forced=forced,
         attempts=0,
+        deaths=0,
         fence=0,
         urgency=request.urgency,
         created_at=now,
@@ -199,6 +200,7 @@ def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
         policy_hash=last.policy_hash,
         patient_id=last.patient_id,
         attempts=0,
+        deaths=0,
         fence=0,
         urgency=Urgency.ROUTINE,
         created_at=now,

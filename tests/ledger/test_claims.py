@@ -37,7 +37,7 @@ def test_run_whose_lease_ran_out_is_taken_over_with_a_higher_fence(
     assert due(ledger, clock) == [claim.run_id]
     second = ledger.runs.claim(claim.run_id, "other", 60)
     assert second is not None
-    assert (second.fence, second.attempt) == (claim.fence + 1, 2)
+    assert (second.fence, second.attempt, second.deaths) == (claim.fence + 1, 2, 1)
     with pytest.raises(LeaseLost):
         ledger.runs.renew(claim, 60)
 
@@ -96,7 +96,7 @@ def test_retry_waits_for_its_time_and_keeps_the_reason(ledger: Ledger, clock: Cl
     assert due(ledger, clock) == [claim.run_id]
     second = ledger.runs.claim(claim.run_id, "w", 60)
     assert second is not None
-    assert second.attempt == 2
+    assert (second.attempt, second.deaths) == (2, 0)
 
 
 def test_run_is_due_until_handed_over_and_again_if_nobody_claims_it(

@@ -1,4 +1,4 @@
-"""Keep when a run was last asked for: a failed one that is revived has not waited since then."""
+"""Keep when a run was last asked for, and how many workers died of it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,11 +12,13 @@ LONG_AGO = "1970-01-01 00:00:00+00:00"
 
 
 def upgrade() -> None:
-    """Add the column; what is there was asked for when it was made."""
+    """Add the columns; what is there was asked for when it was made, and has killed nobody."""
     op.add_column("runs", sa.Column("asked_at", TIME, nullable=False, server_default=LONG_AGO))
     op.execute("UPDATE runs SET asked_at = created_at")
+    op.add_column("runs", sa.Column("deaths", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    """Drop the column."""
+    """Drop the columns."""
+    op.drop_column("runs", "deaths")
     op.drop_column("runs", "asked_at")
