@@ -118,7 +118,12 @@ def test_failure_after_a_report_does_not_supersede_it(ledger: Ledger) -> None:
     assert ledger.queries.run(old.run_id).state is RunState.REPORTED
     (item,) = ledger.queries.worklist()
     assert (item.state, item.error, item.report) == (RunState.FAILED, FAILURE, None)
-    assert [run.number for run in ledger.queries.failed_runs()] == [2]
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert [(run.number, run.state) for run in detail.runs] == [
+        (2, RunState.FAILED),
+        (1, RunState.REPORTED),
+    ]
     ticket = ledger.runs.request(wish("images-2", trigger=Trigger.RETRY))
     assert (ticket.number, ticket.created) == (3, True)
 
