@@ -57,8 +57,8 @@ class Admission:
             study = self._known(study_instance_uid)
             chosen = self._chosen(study, asked_at)
         except StudyNotFound as exc:
-            self._studies.fail(study_instance_uid, Failure(Stage.FETCH, str(exc)))
-            self._studies.looked_at(study_instance_uid, asked_at)
+            failure = Failure(Stage.FETCH, str(exc))
+            self._studies.fail(study_instance_uid, failure, looked_at=asked_at)
             return None
         except StudyRefused:
             return None
@@ -110,8 +110,7 @@ class Admission:
             return eligible(study, self._policy)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            self._studies.refuse(study.study_instance_uid, refusal)
-            self._studies.looked_at(study.study_instance_uid, asked_at)
+            self._studies.refuse(study.study_instance_uid, refusal, looked_at=asked_at)
             raise
 
     def _request(

@@ -131,12 +131,16 @@ class StudyBook(Protocol):
         """Forget the look that was due by ``at``; one that is due later stands."""
         ...
 
-    def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:
-        """End a study that has no run REFUSED."""
+    def refuse(
+        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+    ) -> None:
+        """End a study that has no run REFUSED, and forget the look that was due by then."""
         ...
 
-    def fail(self, study_instance_uid: str, failure: Failure) -> None:
-        """End a study that has no run FAILED."""
+    def fail(
+        self, study_instance_uid: str, failure: Failure, *, looked_at: datetime | None = None
+    ) -> None:
+        """End a study that has no run FAILED, and forget the look that was due by then."""
         ...
 
     def due(self, now: datetime) -> Sequence[str]:

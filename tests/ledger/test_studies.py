@@ -72,6 +72,16 @@ def test_look_that_somebody_else_asked_for_since_stands(ledger: Ledger, clock: C
 
 
 @pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
+def test_study_that_ends_is_waited_for_no_more(
+    ledger: Ledger, clock: Clock, ending: Refusal | Failure
+) -> None:
+    ledger.studies.record(study(), "CR")
+    ledger.studies.wait(STUDY, clock())
+    end(ledger, ending)
+    assert ledger.studies.due(clock()) == ()
+
+
+@pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
 def test_study_without_a_run_ends(ledger: Ledger, ending: Refusal | Failure) -> None:
     ledger.studies.record(study(), "CR")
     end(ledger, ending)
