@@ -1,8 +1,9 @@
 """The clinical policy: one versioned TOML file, hashed into every report.
 
 The hash is taken over the rules, not over the file's bytes, and leaves out sections that change
-no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent`` and ``urgency``
-(docs/decisions/0013-intake-rules.md). A new rule there must not make a new run of every study.
+no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent``, ``retry``, ``lease`` and
+``urgency`` (docs/decisions/0013-intake-rules.md). A new rule there must not make a new run of
+every study.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from dicom_node.errors import SettingsError
 
 DEFAULT_FILE = Path(__file__).with_name("policy.toml")
 
-_NO_REPORT = frozenset({"shadow", "resent", "urgency"})
+_NO_REPORT = frozenset({"shadow", "resent", "retry", "lease", "urgency"})
 
 _Seconds = Annotated[float, Field(ge=0)]
 
@@ -52,6 +53,11 @@ class Completeness(_Section):
             raise ValueError("ct_deadline_s must not be shorter than ct_quiet_s")
         return self
 
+    @property
+    def longest_s(self) -> float:
+        """The longest that any study is waited for after its last image."""
+        return max(self.cxr_quiet_s, self.ct_quiet_s, self.ct_deadline_s)
+
 
 class Resent(_Section):
     """What becomes of a study that has been read, when its images are stored again."""
@@ -70,9 +76,13 @@ class Limits(_Section):
 
 
 class Retry(_Section):
-    """How often a run that failed in a way that may pass is tried again."""
+    """How often a run that failed in a way that may pass is tried again, and one whose worker died.
+
+    The two are counted apart: a death says nothing of the archive, nor the archive of the study.
+    """
 
     attempts: int = Field(ge=1)
+    worker_deaths: int = Field(default=3, ge=1)
     first_delay_s: _Seconds
     longest_delay_s: _Seconds
 

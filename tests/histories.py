@@ -99,6 +99,7 @@ def _run(
         attempts=1,
         fence=1,
         created_at=received_at,
+        asked_at=received_at,
     )
     run.model = ModelIdentity(MODEL.name, MODEL.version, MODEL.weights_sha256)
     if state is RunState.REFUSED:

@@ -21,7 +21,8 @@ TIME_LIMIT_S = 20
 MEMORY_MIB = 3072
 ATTEMPTS = 2
 _POLICY = {
-    "attempts = 3": f"attempts = {ATTEMPTS}",
+    "attempts = 5": f"attempts = {ATTEMPTS}",
+    "worker_deaths = 3": f"worker_deaths = {ATTEMPTS}",
     "first_delay_s = 2": "first_delay_s = 0.2",
     "seconds = 30": "seconds = 4",
     "rise_s = 600": "rise_s = 8",

@@ -40,7 +40,7 @@ def test_layout_and_comments_leave_the_hash_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('version = "1"', 'version = "2"'),
+        ('version = "2"', 'version = "3"'),
         ("ct_min_slices = 12", "ct_min_slices = 13"),
         ("ROUTINE = 240", "ROUTINE = 241"),
         ('priority = "STAT"', 'priority = "HIGH"'),
@@ -73,26 +73,42 @@ def test_shadow_of_no_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_changes_no_report_leaves_the_hash_alone(tmp_path: Path) -> None:
-    changed = SHIPPED.replace('policy = "CHANGED"', 'policy = "NEVER"').replace(
-        "rise_s = 600", "rise_s = 60"
-    )
+    changed = SHIPPED
+    for old, new in (
+        ('policy = "CHANGED"', 'policy = "NEVER"'),
+        ("rise_s = 600", "rise_s = 60"),
+        ("attempts = 5", "attempts = 6"),
+        ("worker_deaths = 3", "worker_deaths = 4"),
+        ("seconds = 30", "seconds = 31"),
+    ):
+        assert changed.count(old) == 1
+        changed = changed.replace(old, new)
     loaded = policy.load(written(tmp_path, changed))
 
     assert (loaded.resent.policy, loaded.urgency.rise_s) == (Resend.NEVER, 60)
+    assert (loaded.retry.attempts, loaded.retry.worker_deaths, loaded.lease.seconds) == (6, 4, 31)
     assert loaded.hash == policy.load().hash
 
 
 def test_policy_without_the_newer_sections_is_read(tmp_path: Path) -> None:
     old = SHIPPED.replace("[resent]", "").replace('policy = "CHANGED"', "")
     old = old.replace("[urgency]", "").replace("rise_s = 600", "")
+    old = old.replace("worker_deaths = 3", "")
     loaded = policy.load(written(tmp_path, old))
 
-    assert loaded.resent.policy is Resend.CHANGED
+    assert (loaded.resent.policy, loaded.retry.worker_deaths) == (Resend.CHANGED, 3)
 
 
 def test_unknown_resend_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"resent\.policy"):
         policy.load(written(tmp_path, SHIPPED.replace('"CHANGED"', '"SOMETIMES"')))
+
+
+def test_shipped_policy_outlasts_an_archive_that_fails_for_a_quarter_of_a_minute() -> None:
+    retry = policy.load().retry
+    shortest = sum(retry.delay_s(attempt) / 2 for attempt in range(1, retry.attempts))
+
+    assert shortest >= 15
 
 
 @given(st.integers(1, 40))

@@ -19,6 +19,10 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
     """Send what is due; a place that fails is left alone until the next round."""
     failing: set[str] = set()
     for due in book.due(datetime.now(UTC)):
+        if due.is_withdrawn:
+            if not book.put_away(due.delivery_id):
+                Path(due.file).unlink(missing_ok=True)
+            continue
         if due.destination in failing:  # a silent one costs half a minute each time
             continue
         try:

@@ -66,8 +66,8 @@ class Pipeline:
     def give_up(self, claim: Claim, stage: Stage, error: NodeError) -> None:
         """End the attempt FAILED, or QUEUED again where the error may pass."""
         retry = self.policy.retry
-        again = error.retryable and (claim.attempt < retry.attempts or not error.counts)
-        delay = timedelta(seconds=retry.pause_s(claim.attempt))
+        again = error.retryable and (claim.failures < retry.attempts or not error.counts)
+        delay = timedelta(seconds=retry.pause_s(claim.failures))
         retry_at = datetime.now(UTC) + delay if again else None
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
@@ -107,10 +107,11 @@ class Attempt:
             node.give_up(claim, self.stage, exc)
 
     def _refuse_poison(self) -> None:
-        """Raise WorkerLost for a study that took a worker with it each time it was tried."""
-        if self._claim.attempt > self._node.policy.retry.attempts:
+        """Raise WorkerLost for a study that took as many workers with it as the policy allows."""
+        deaths = self._claim.deaths
+        if deaths >= self._node.policy.retry.worker_deaths:
             raise WorkerLost(
-                f"the worker was lost {self._claim.attempt - 1} times while it read this study; "
+                f"the worker was lost {deaths} times while it read this study; "
                 "see its log, then retry by hand"
             )
 

@@ -8,6 +8,9 @@ from dicom_node.domain import RunState, StudyDetail, WorklistItem
 from dicom_node.errors import NodeError
 from tests.nodes import FINAL, NotYetError, eventually
 
+_DONE = ("DELIVERED", "WITHDRAWN")
+"""How a delivery may end: sent, or of a report that was superseded before it was sent."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -92,7 +95,7 @@ def _at_pacs(scene: Scene, detail: StudyDetail) -> list[str]:
     got = {ds.SOPInstanceUID for ds in list(scene.pacs.received) if ds.StudyInstanceUID == uid}
     promised = {report.sop_instance_uid for report in detail.reports}
     broken = []
-    if undelivered := [d.state for d in detail.deliveries if d.state != "DELIVERED"]:
+    if undelivered := [d.state for d in detail.deliveries if d.state not in _DONE]:
         broken.append(f"lost: a delivery is {undelivered[0]}")
     if promised - got:
         broken.append("lost: the PACS has no copy of the report")

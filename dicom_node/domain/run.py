@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from dicom_node.domain.result import ModelIdentity
+from dicom_node.domain.result import ModelIdentity, ObjectRef
 from dicom_node.domain.study import StudyKind
 from dicom_node.domain.urgency import Urgency
 
@@ -90,6 +90,7 @@ class RunRequest:
     a pixel: equal only if no byte changed since; ``stored_digest`` only if nothing was stored
     since, the same bytes included. ``model`` is None while no worker has
     published one. ``patient_id`` is kept to notice a changed identity, never logged.
+    ``lost_run`` names a run whose report the archive holds no more: it does not answer.
     """
 
     study_instance_uid: str
@@ -104,6 +105,7 @@ class RunRequest:
     resend: Resend = Resend.CHANGED
     urgency: Urgency = Urgency.ROUTINE
     stored_digest: str = ""
+    lost_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ class RunTicket:
     """The run that answers a request; ``created`` is False where it stood already.
 
     A FAILED run that the request brought back to life counts as created: it must be handed over.
-    ``urgency`` is the one it was asked for with, at ``asked_at``.
+    ``urgency`` is the one it was asked for with, at ``asked_at``; ``fence`` is that of its last
+    claim. ``report`` is what a REPORTED run
+    answers with, where there is reason to look whether the archive still holds it.
     """
 
     run_id: str
@@ -121,26 +125,40 @@ class RunTicket:
     created: bool
     urgency: Urgency
     asked_at: datetime
+    fence: int
+    report: ObjectRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's right to one run; ``fence`` grows with each claim of the same run."""
+    """A worker's right to one run; ``fence`` grows with each claim of the same run.
+
+    ``deaths`` of the attempts before this one ended with a worker that fell silent.
+    """
 
     run_id: str
     study_instance_uid: str
     kind: StudyKind
     number: int
     attempt: int
+    deaths: int
     fence: int
     patient_id: str
     forced: bool
     trigger: Trigger
 
+    @property
+    def failures(self) -> int:
+        """How many attempts have failed, if this one fails too: those that nobody died of."""
+        return self.attempt - self.deaths
+
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """One result object that waits to be sent to one destination."""
+    """One result object that waits to be sent to one destination.
+
+    ``is_withdrawn``: it is not to be sent any more, and what was kept for it may go.
+    """
 
     delivery_id: int
     run_id: str
@@ -149,6 +167,7 @@ class DueDelivery:
     sop_instance_uid: str
     file: str
     attempts: int
+    is_withdrawn: bool
 
 
 class ModelState(StrEnum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import checkpoints, log, uids
@@ -43,7 +44,7 @@ class Admission:
         self._runs = runs
         self._queue = queue
         self._policy = policy
-        self._longest_wait = timedelta(seconds=policy.completeness.ct_deadline_s) + _SKEW
+        self._longest_wait = timedelta(seconds=policy.completeness.longest_s) + _SKEW
 
     def consider(self, study_instance_uid: str, trigger: Trigger) -> RunTicket | None:
         """Look at a study that the archive spoke of; ask for a run once it is complete.
@@ -51,12 +52,13 @@ class Admission:
         Gives the study its row in the worklist in any case. Returns None where it must wait,
         was refused, or is gone. Raises ArchiveUnavailable, LedgerUnavailable.
         """
+        asked_at = datetime.now(UTC)
         try:
             study = self._known(study_instance_uid)
-            chosen = self._chosen(study)
+            chosen = self._chosen(study, asked_at)
         except StudyNotFound as exc:
             failure = Failure(Stage.FETCH, str(exc))
-            self._studies.fail(study_instance_uid, failure)
+            self._studies.fail(study_instance_uid, failure, looked_at=asked_at)
             return None
         except StudyRefused:
             return None
@@ -65,7 +67,7 @@ class Admission:
             self._studies.wait(study_instance_uid, due)
             return None
         ticket = self._request(study, chosen, trigger, "node", force=False)
-        self._studies.wait(study_instance_uid, None)  # not before the run stands
+        self._studies.looked_at(study_instance_uid, asked_at)  # not before the run stands
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over_later_if_need_be(ticket, trigger)
         return ticket
@@ -79,10 +81,11 @@ class Admission:
         LedgerUnavailable, and QueueUnavailable, after which the run stands and is handed over
         by itself.
         """
+        asked_at = datetime.now(UTC)
         study = self._known(study_instance_uid)
-        chosen = self._chosen(study)
+        chosen = self._chosen(study, asked_at)
         ticket = self._request(study, chosen, trigger, actor, force=force)
-        self._studies.wait(study_instance_uid, None)
+        self._studies.looked_at(study_instance_uid, asked_at)
         if ticket.created and ticket.state is RunState.QUEUED:
             self._hand_over(ticket, trigger)
         return ticket
@@ -102,12 +105,12 @@ class Admission:
             log.get().info("study.received", study_uid=study_instance_uid)
         return study
 
-    def _chosen(self, study: StudyRef) -> Eligible:
+    def _chosen(self, study: StudyRef, asked_at: datetime) -> Eligible:
         try:
             return eligible(study, self._policy)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            self._studies.refuse(study.study_instance_uid, refusal)
+            self._studies.refuse(study.study_instance_uid, refusal, looked_at=asked_at)
             raise
 
     def _request(
@@ -115,24 +118,28 @@ class Admission:
     ) -> RunTicket:
         served = self._studies.served_model(chosen.kind)
         refs = [ref for series in chosen.series for ref in series.instances]
-        return self._runs.request(
-            RunRequest(
-                study_instance_uid=study.study_instance_uid,
-                kind=chosen.kind,
-                archive_digest=self._archive_digest(refs),
-                model=served.identity if served else None,
-                policy_hash=self._policy.hash,
-                patient_id=study.patient_id,
-                trigger=trigger,
-                actor=actor,
-                force=force,
-                resend=self._policy.resent.policy,
-                urgency=self._urgency(study, chosen, trigger),
-                stored_digest=uids.unordered_digest(
-                    (ref.sop_instance_uid, ref.revision) for ref in refs
-                ),
-            )
+        request = RunRequest(
+            study_instance_uid=study.study_instance_uid,
+            kind=chosen.kind,
+            archive_digest=self._archive_digest(refs),
+            model=served.identity if served else None,
+            policy_hash=self._policy.hash,
+            patient_id=study.patient_id,
+            trigger=trigger,
+            actor=actor,
+            force=force,
+            resend=self._policy.resent.policy,
+            urgency=self._urgency(study, chosen, trigger),
+            stored_digest=uids.unordered_digest(
+                (ref.sop_instance_uid, ref.revision) for ref in refs
+            ),
         )
+        ticket = self._runs.request(request)
+        if ticket.report is None or self._archive.holds(ticket.report):
+            return ticket
+        ids = {"study_uid": study.study_instance_uid, "run_id": ticket.run_id}
+        log.get().warning("report.lost", **ids)
+        return self._runs.request(replace(request, lost_run=ticket.run_id))
 
     def _archive_digest(self, refs: Sequence[InstanceRef]) -> str:
         """Return what tells whether a study is as it was: what its files hold."""
@@ -165,7 +172,7 @@ class Admission:
         )
         with checkpoints.around(checkpoints.Step.DISPATCH):
             self._queue.enqueue(ticket.run_id, now_turn.urgency)
-        self._runs.handed_over(ticket.run_id, now_turn.rises_at)
+        self._runs.handed_over(ticket, now_turn.rises_at)
         log.get().info(
             "run.queued",
             study_uid=ticket.study_instance_uid,

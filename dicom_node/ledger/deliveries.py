@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,16 +10,8 @@ from dicom_node.domain import AuditEntry, DueDelivery
 from dicom_node.errors import LedgerError
 from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.schema import DeliveryRow, RunRow
+from dicom_node.ledger.schema import DeliveryRow, DeliveryState, RunRow
 from dicom_node.ledger.steps import clean, lock_run
-
-
-class DeliveryState(StrEnum):
-    """The life of a delivery."""
-
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    FAILED = "FAILED"
 
 
 class DeliveryBook:
@@ -79,6 +70,7 @@ class DeliveryBook:
                     sop_instance_uid=row.sop_instance_uid,
                     file=row.file,
                     attempts=row.attempts,
+                    is_withdrawn=row.state == DeliveryState.WITHDRAWN,
                 )
                 for row, uid in session.execute(query)
             )
@@ -88,18 +80,30 @@ class DeliveryBook:
         return self._attempted(delivery_id, DeliveryState.DELIVERED, "", None)
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
-        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
+        """Try again at ``retry_at``; None ends it FAILED. One that was withdrawn stays so.
+
+        The answer is as of `delivered`.
+        """
         state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
         return self._attempted(delivery_id, state, message, retry_at)
+
+    def put_away(self, delivery_id: int) -> bool:
+        """Forget a delivery that was withdrawn. The answer is as of `delivered`."""
+        with self._database.write() as session:
+            row = _locked(session, delivery_id)
+            row.due_at = None
+            session.flush()
+            return _is_wanted(session, row.file)
 
     def _attempted(
         self, delivery_id: int, state: DeliveryState, message: str, due_at: datetime | None
     ) -> bool:
         with self._database.write() as session:
-            row = session.get(DeliveryRow, delivery_id, with_for_update=True)
-            if row is None:
-                raise LedgerError(f"the ledger knows no delivery {delivery_id}")
-            if row.state == DeliveryState.DELIVERED:
+            row = _locked(session, delivery_id)
+            withdrawn = row.state == DeliveryState.WITHDRAWN
+            if row.state == DeliveryState.DELIVERED or (
+                withdrawn and state is not DeliveryState.DELIVERED
+            ):
                 return _is_wanted(session, row.file)
             row.attempts += 1
             row.state, row.message, row.due_at = state, clean(message), due_at
@@ -122,6 +126,13 @@ class DeliveryBook:
             detail,
         )
         audit.add(session, entry)
+
+
+def _locked(session: Session, delivery_id: int) -> DeliveryRow:
+    row = session.get(DeliveryRow, delivery_id, with_for_update=True)
+    if row is None:
+        raise LedgerError(f"the ledger knows no delivery {delivery_id}")
+    return row
 
 
 def _is_wanted(session: Session, file: str) -> bool:

@@ -127,18 +127,6 @@ class Queries:
                 raise RunNotFound("the ledger knows no such run")
             return ticket(row, created=False)
 
-    def failed_runs(self) -> tuple[RunTicket, ...]:
-        """Return the FAILED runs of studies that are FAILED, oldest first."""
-        query = (
-            select(RunRow)
-            .join(StudyRow, StudyRow.study_instance_uid == RunRow.study_instance_uid)
-            .where(StudyRow.state == RunState.FAILED, RunRow.state == RunState.FAILED)
-            .order_by(RunRow.created_at)
-        )
-        with self._database.read() as session:
-            newest = {run.study_instance_uid: run for run in session.scalars(query)}
-            return tuple(ticket(run, created=False) for run in newest.values())
-
     def failed_studies(self) -> tuple[str, ...]:
         """Return the UIDs of all FAILED studies, with or without a run, oldest first."""
         query = select(StudyRow.study_instance_uid).where(StudyRow.state == RunState.FAILED)

@@ -47,6 +47,15 @@ def put_objects(session: Session, run: RunRow, objects: Sequence[tuple[str, Obje
     session.add_all(_object(run, i, *pair) for i, pair in enumerate(objects))
 
 
+def report_of(session: Session, run: RunRow) -> ObjectRef | None:
+    """Return the report that a run left in the archive."""
+    query = select(ObjectRow).where(
+        ObjectRow.run_id == run.run_id, ObjectRow.sop_class_uid.startswith(REPORTS)
+    )
+    row = session.scalar(query.order_by(ObjectRow.position).limit(1))
+    return None if row is None else object_ref(row)
+
+
 def report_before(session: Session, run: RunRow) -> ObjectRef | None:
     """Return the newest report of the study's older runs."""
     query = (

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
     Claim,
@@ -35,13 +35,7 @@ from dicom_node.ledger.steps import (
     settle,
     state_of,
     supersede,
-    ticket,
 )
-
-HAND_OVER_AGAIN = timedelta(minutes=2)
-"""A run that the broker has had this long without a claim is handed over once more: the broker
-may have lost it, and a second message is harmless. The pauses double, lest a long queue fills up
-with second messages."""
 
 
 class RunBook:
@@ -197,24 +191,8 @@ class RunBook:
         handed over again, unless another run of the study is RUNNING; and RUNNING ones whose
         lease ran out.
         """
-        other = aliased(RunRow)
-        blocked = exists().where(
-            other.study_instance_uid == RunRow.study_instance_uid, other.state == RunState.RUNNING
-        )
-        ripe = and_(
-            RunRow.state == RunState.QUEUED,
-            or_(RunRow.retry_at.is_(None), RunRow.retry_at <= now),
-            ~blocked,
-        )
-        lost = and_(RunRow.state == RunState.RUNNING, RunRow.lease_until <= now)
-        idle = or_(
-            RunRow.handed_over_at.is_(None),
-            RunRow.again_at <= now,
-            and_(RunRow.state == RunState.RUNNING, RunRow.handed_over_at <= RunRow.lease_until),
-        )
-        query = select(RunRow).where(or_(ripe, lost), idle).order_by(RunRow.created_at)
         with self._database.read() as session:
-            return tuple(ticket(run, created=False) for run in session.scalars(query))
+            return handover.due(session, now)
 
     def recall(self, held: int) -> int:
         """Forget hand-overs that the broker lost, which has this many messages left; `due` names
@@ -222,22 +200,18 @@ class RunBook:
         with self._database.write() as session:
             return handover.recall(session, held, self._database.now())
 
-    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
+    def handed_over(self, given: RunTicket, rises_at: datetime | None = None) -> None:
         """Write down that the broker has the run; it is due again when its turn rises.
 
-        Also after `HAND_OVER_AGAIN`, then after pauses that double. Raises RunNotFound.
+        Also after `handover.HAND_OVER_AGAIN`, then after pauses that double. A ticket that has
+        been overtaken, by a claim for example, says nothing any more. Raises RunNotFound.
         """
-        now = self._database.now()
         with self._database.write() as session:
-            _, run = lock_run(session, run_id)
-            run.handed_over_at = now
-            again_at = now + max(HAND_OVER_AGAIN, now - run.created_at)
-            run.again_at = again_at if rises_at is None else min(again_at, rises_at)
-            if run.attempts == 0:
-                mark(session, run, Stage.DISPATCH, now)
+            handover.note(session, given, rises_at, self._database.now())
 
     def _take_back(self, session: Session, study: StudyRow, run: RunRow) -> None:
         """Queue a run whose worker fell silent, unless a newer one will read the study."""
+        run.deaths += 1
         if newest(session, run.study_instance_uid, RunState.QUEUED):
             self._end(session, study, run, Failure(Stage.CLAIM, "the worker fell silent"))
         else:
@@ -266,13 +240,15 @@ def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
 
 
 def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
+    """Return the run that has this identity, else the newest ended one that read the same."""
     query = select(RunRow).where(
         RunRow.study_instance_uid == run.study_instance_uid,
         RunRow.run_id != run.run_id,
         or_(RunRow.identity == identity, _reads_the_same(run)),
         RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
     )
-    return session.scalar(query.order_by(RunRow.number.desc()).limit(1))
+    is_namesake = case((and_(RunRow.identity == identity, ~RunRow.forced), 1), else_=0)
+    return session.scalar(query.order_by(is_namesake.desc(), RunRow.number.desc()).limit(1))
 
 
 def _reads_the_same(run: RunRow) -> ColumnElement[bool]:
@@ -292,6 +268,7 @@ def _claim(run: RunRow) -> Claim:
         kind=run.kind,
         number=run.number,
         attempt=run.attempts,
+        deaths=run.deaths,
         fence=run.fence,
         patient_id=run.patient_id,
         forced=run.forced,

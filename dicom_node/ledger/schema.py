@@ -4,6 +4,7 @@ Patient attributes are in ``studies`` (and the id in ``runs``, to notice a chang
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -98,9 +99,11 @@ class RunRow(Base):
     input_digest: Mapped[str | None]
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("runs.run_id"))
     attempts: Mapped[int]
+    deaths: Mapped[int] = mapped_column(server_default="0")
     fence: Mapped[int]
     worker: Mapped[str | None]
     created_at: Mapped[datetime]
+    asked_at: Mapped[datetime]
     urgency: Mapped[Urgency] = mapped_column(server_default=Urgency.ROUTINE)
     handed_over_at: Mapped[datetime | None]
     again_at: Mapped[datetime | None]
@@ -165,6 +168,15 @@ class ObjectRow(Base):
     sop_class_uid: Mapped[str]
     sop_instance_uid: Mapped[str]
     series_instance_uid: Mapped[str]
+
+
+class DeliveryState(StrEnum):
+    """The life of a delivery; WITHDRAWN where its run was superseded before it was sent."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class DeliveryRow(Base):

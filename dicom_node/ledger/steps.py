@@ -4,14 +4,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import Claim, Failure, Refusal, RunState, RunTicket, Stage
 from dicom_node.errors import LeaseLost, LedgerError, RunNotFound
 from dicom_node.ledger import machine
-from dicom_node.ledger.schema import RunRow, StageRow, StudyRow, TransitionRow
+from dicom_node.ledger.schema import (
+    DeliveryRow,
+    DeliveryState,
+    RunRow,
+    StageRow,
+    StudyRow,
+    TransitionRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,14 @@ def newest(session: Session, study_instance_uid: str, *states: RunState) -> RunR
 
 
 def move(session: Session, run: RunRow, after: RunState, act: Act) -> None:
-    """Take a run to its next state, and write that down."""
+    """Take a run to its next state, and write that down; withdraw what a superseded one sends."""
     machine.check(run.state, after)
     _note(session, run.study_instance_uid, run.run_id, (run.state, after), act)
     run.state = after
     run.lease_until = None
     run.finished_at = (run.finished_at or act.at) if after.is_final else None
+    if after is RunState.SUPERSEDED:
+        _withdraw(session, run, act)
     session.flush()
 
 
@@ -149,8 +158,24 @@ def ticket(run: RunRow, *, created: bool) -> RunTicket:
         state=run.state,
         created=created,
         urgency=run.urgency,
-        asked_at=run.created_at,
+        asked_at=run.asked_at,
+        fence=run.fence,
     )
+
+
+def _withdraw(session: Session, run: RunRow, act: Act) -> None:
+    """End deliveries that wait: nobody is sent what a newer run has taken back.
+
+    They stay due, so that the next round puts away the file that was kept for them.
+    """
+    waiting = (DeliveryRow.run_id == run.run_id, DeliveryRow.state == DeliveryState.PENDING)
+    ended = {
+        "state": DeliveryState.WITHDRAWN,
+        "message": clean(act.reason),
+        "due_at": act.at,
+        "ended_at": act.at,
+    }
+    session.execute(update(DeliveryRow).where(*waiting).values(ended))
 
 
 def _note(

@@ -88,23 +88,35 @@ class StudyBook:
         with self._database.write() as session:
             _insert_if_new(session, blank)
 
-    def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
-        """Look at the study again at ``due_at``; None: no more."""
+    def wait(self, study_instance_uid: str, due_at: datetime) -> None:
+        """Look at the study again at ``due_at``."""
         with self._database.write() as session:
             lock_study(session, study_instance_uid).due_at = due_at
 
-    def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:
+    def looked_at(self, study_instance_uid: str, at: datetime) -> None:
+        """Forget the look that was due by ``at``, the moment before the archive was asked.
+
+        One that is due later stands: somebody else has seen more of the study since.
+        """
+        with self._database.write() as session:
+            _forget_look(lock_study(session, study_instance_uid), at)
+
+    def refuse(
+        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+    ) -> None:
         """End a study REFUSED without a worker.
 
         Where it has ended runs, run N+1 stands for this verdict, REFUSED at once, and
         supersedes them; a QUEUED or RUNNING one is left alone, since its worker will see the
-        same. The same verdict twice is one.
+        same. The same verdict twice is one. ``looked_at`` as in `looked_at`; None: now.
         """
-        self._end(study_instance_uid, refusal)
+        self._end(study_instance_uid, refusal, looked_at)
 
-    def fail(self, study_instance_uid: str, failure: Failure) -> None:
+    def fail(
+        self, study_instance_uid: str, failure: Failure, *, looked_at: datetime | None = None
+    ) -> None:
         """End a study FAILED without a worker; runs as in `refuse`, but none is superseded."""
-        self._end(study_instance_uid, failure)
+        self._end(study_instance_uid, failure, looked_at)
 
     def due(self, now: datetime) -> Sequence[str]:
         """Return the UIDs of studies to look at again, longest due first."""
@@ -156,11 +168,13 @@ class StudyBook:
             for _, model in sorted(zip(keys, models, strict=True), key=itemgetter(0)):
                 _publish(session, model)  # in one order: two workers must not wait in a circle
 
-    def _end(self, study_instance_uid: str, ending: Refusal | Failure) -> None:
+    def _end(
+        self, study_instance_uid: str, ending: Refusal | Failure, looked_at: datetime | None
+    ) -> None:
         now = self._database.now()
         with self._database.write() as session:
             study = lock_study(session, study_instance_uid)
-            study.due_at = None
+            _forget_look(study, looked_at or now)
             run = newest(session, study_instance_uid)
             last = study if run is None else run
             if last.state is state_of(ending) and get_ending(last) == ending:
@@ -171,6 +185,11 @@ class StudyBook:
                 note_verdict(session, act, ending, study_instance_uid)
             elif run.state.is_final:
                 _end_run(session, study, copy_of(session, run, now), ending, act)
+
+
+def _forget_look(study: StudyRow, at: datetime) -> None:
+    if study.due_at is not None and study.due_at <= at:
+        study.due_at = None
 
 
 def _end_run(

@@ -1,6 +1,7 @@
 """The answer to a wish that a study be read: which run stands for it."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
@@ -16,6 +17,7 @@ from dicom_node.domain import (
     Urgency,
 )
 from dicom_node.ledger.audit import note
+from dicom_node.ledger.results import report_of
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
@@ -37,16 +39,26 @@ def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
         _raise(queued, request)
         _wish(queued, request)
         return ticket(queued, created=False)
-    same = None if request.force else _same(session, request)
+    same = None if request.force else _same(session, request, images_alone=read_before)
     if read_before:
         same = _after_resending(session, same, request)
-    if same is None:
-        forced = request.force or (read_before and request.resend is Resend.ALWAYS)
+    lost = same is not None and same.run_id == request.lost_run
+    if same is None or lost:
+        forced = request.force or lost or (read_before and request.resend is Resend.ALWAYS)
         return ticket(_make(session, study, request, now, forced=forced), created=True)
     if _may_be_revived(session, same, request):
         _revive(session, study, same, request, now)
         return ticket(same, created=True)
-    return ticket(same, created=False)
+    report = report_of(session, same) if _may_have_lost_its_report(same, request) else None
+    return replace(ticket(same, created=False), report=report)
+
+
+def _may_have_lost_its_report(run: RunRow, request: RunRequest) -> bool:
+    """Tell whether the archive may have lost the report: its images were stored again since, as
+    after a deletion. Where a person asks, it is looked for in any case: there must be an answer."""
+    stored_anew = run.stored_digest != request.stored_digest
+    suspect = stored_anew and request.resend is not Resend.NEVER
+    return run.state is RunState.REPORTED and (suspect or not request.trigger.is_automatic)
 
 
 def _after_resending(session: Session, same: RunRow | None, request: RunRequest) -> RunRow | None:
@@ -64,8 +76,11 @@ def number_after(session: Session, study_instance_uid: str) -> int:
     return (session.scalar(query) or 0) + 1
 
 
-def _same(session: Session, request: RunRequest) -> RunRow | None:
+def _same(session: Session, request: RunRequest, *, images_alone: bool) -> RunRow | None:
     """Return the newest run on the same images, model and policy, where it is the study's word.
+
+    On the same images alone where the archive speaks of a study that has been read: with a new
+    model, a presentation state that comes for an old study must not have it read again.
 
     A superseded run stands for nothing any more, unless it was a duplicate: then the run that
     it repeated answers. Nor does one that another has followed, as a failure beside a standing
@@ -74,9 +89,9 @@ def _same(session: Session, request: RunRequest) -> RunRow | None:
     query = select(RunRow).where(
         RunRow.study_instance_uid == request.study_instance_uid,
         RunRow.archive_digest == request.archive_digest,
-        RunRow.policy_hash == request.policy_hash,
-        _fits(request.model),
     )
+    if not images_alone:
+        query = query.where(RunRow.policy_hash == request.policy_hash, _fits(request.model))
     run = session.scalar(query.order_by(RunRow.number.desc()).limit(1))
     if run is not None and run.duplicate_of is not None:
         run = session.get_one(RunRow, run.duplicate_of)
@@ -117,7 +132,7 @@ def _revive(
     session: Session, study: StudyRow, run: RunRow, request: RunRequest, now: datetime
 ) -> None:
     move(session, run, RunState.QUEUED, Act(now, request.actor, f"trigger {request.trigger}"))
-    run.attempts = 0
+    run.attempts, run.deaths, run.asked_at = 0, 0, now
     run.retry_at = run.handed_over_at = run.again_at = None
     run.urgency = request.urgency
     put_ending(run, None)
@@ -138,9 +153,11 @@ def _make(
         actor=clean(request.actor),
         forced=forced,
         attempts=0,
+        deaths=0,
         fence=0,
         urgency=request.urgency,
         created_at=now,
+        asked_at=now,
     )
     _wish(run, request)
     session.add(run)
@@ -183,9 +200,11 @@ def copy_of(session: Session, last: RunRow, now: datetime) -> RunRow:
         policy_hash=last.policy_hash,
         patient_id=last.patient_id,
         attempts=0,
+        deaths=0,
         fence=0,
         urgency=Urgency.ROUTINE,
         created_at=now,
+        asked_at=now,
     )
     session.add(run)
     session.flush()

@@ -32,8 +32,11 @@ class RunBook(Protocol):
         """Answer with the run for this request, making one only where none stands.
 
         Same archive digest, model and policy: the newest such run, whatever its state, unless
-        ``force`` or trigger RETRY revives it. A QUEUED run of the study with another digest is
-        re-used; beside a RUNNING one, and after an ended one, run N+1 is made, QUEUED.
+        ``force`` or trigger RETRY revives it; the same digest alone where an automatic trigger
+        speaks of a study that has been read. A QUEUED run of the study with another digest is
+        re-used; beside a RUNNING one, and after an ended one, run N+1 is made, QUEUED. A REPORTED
+        run answers with its ``report`` where the archive may have lost it: if so, ask again with
+        ``lost_run``.
         """
         ...
 
@@ -105,8 +108,11 @@ class RunBook(Protocol):
         those runs again. Return how many they are."""
         ...
 
-    def handed_over(self, run_id: str, rises_at: datetime | None = None) -> None:
-        """Write down that the broker has the run; it is due again at ``rises_at`` at the latest."""
+    def handed_over(self, given: RunTicket, rises_at: datetime | None = None) -> None:
+        """Write down that the broker has the run; it is due again at ``rises_at`` at the latest.
+
+        Nothing where the run has been claimed or raised since, or a sibling is being read.
+        """
         ...
 
 
@@ -121,16 +127,24 @@ class StudyBook(Protocol):
         """Give a study of which nothing but the UID is known a row, unless it has one."""
         ...
 
-    def wait(self, study_instance_uid: str, due_at: datetime | None) -> None:
-        """Look at the study again at ``due_at``; None: no more."""
+    def wait(self, study_instance_uid: str, due_at: datetime) -> None:
+        """Look at the study again at ``due_at``."""
         ...
 
-    def refuse(self, study_instance_uid: str, refusal: Refusal) -> None:
-        """End a study that has no run REFUSED."""
+    def looked_at(self, study_instance_uid: str, at: datetime) -> None:
+        """Forget the look that was due by ``at``; one that is due later stands."""
         ...
 
-    def fail(self, study_instance_uid: str, failure: Failure) -> None:
-        """End a study that has no run FAILED."""
+    def refuse(
+        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+    ) -> None:
+        """End a study that has no run REFUSED, and forget the look that was due by then."""
+        ...
+
+    def fail(
+        self, study_instance_uid: str, failure: Failure, *, looked_at: datetime | None = None
+    ) -> None:
+        """End a study that has no run FAILED, and forget the look that was due by then."""
         ...
 
     def due(self, now: datetime) -> Sequence[str]:
@@ -180,6 +194,10 @@ class DeliveryBook(Protocol):
 
     def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
         """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
+        ...
+
+    def put_away(self, delivery_id: int) -> bool:
+        """Forget a delivery that was withdrawn. The answer is as of `delivered`."""
         ...
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dicom_node.archive.stow import StowDestination
+from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, StoreRejected
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings
 from tests.builders import Film
 from tests.pacs import SilentPacs
 

@@ -1,6 +1,6 @@
 """Admission and reconcile on a real ledger: nothing lost, nothing twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from dicom_node import policy
-from dicom_node.domain import Failure, Origin, RunState, Stage, StudyRef, Trigger, Urgency
+from dicom_node.domain import (
+    Failure,
+    Origin,
+    RunState,
+    SeriesRef,
+    Stage,
+    StudyRef,
+    Trigger,
+    Urgency,
+)
 from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.reconcile import CURSOR, Reconcile
@@ -72,6 +81,18 @@ def test_consider_fresh_film_has_its_row_at_once_and_waits(desk: Desk) -> None:
     assert not desk.queue.given
     later = datetime(2100, 1, 1, tzinfo=UTC)
     assert list(desk.ledger.studies.due(later)) == [subject.study_instance_uid]
+
+
+def test_consider_film_waits_as_long_as_the_policy_says_be_it_longer_than_for_a_ct(
+    desk: Desk,
+) -> None:
+    slow = POLICY.completeness.model_copy(update={"cxr_quiet_s": 600})
+    rules = POLICY.model_copy(update={"completeness": slow})
+    subject = film(quiet_s=5)
+    desk.archive.put(subject)
+    admission = Admission(desk.archive, desk.ledger.studies, desk.ledger.runs, desk.queue, rules)
+    admission.consider(subject.study_instance_uid, Trigger.STABLE)
+    assert desk.state(subject) is RunState.RECEIVED
 
 
 def test_consider_queue_down_keeps_the_run_for_the_sweep(desk: Desk) -> None:
@@ -148,6 +169,44 @@ def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
     with pytest.raises(StudyRefused):
         desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
     assert desk.state(subject) is RunState.REFUSED
+
+
+@dataclass
+class SlowArchive(ListedArchive):
+    """An archive in which something happens while it is asked, once it has listed the study."""
+
+    meanwhile: Callable[[], None] = lambda: None
+
+    def study(self, study_instance_uid: str) -> StudyRef:
+        listed = super().study(study_instance_uid)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return listed
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(series("ct", "CT", slices=2), id="read"),
+        pytest.param(series("report", "SR"), id="refused"),
+    ],
+)
+def test_image_that_comes_while_the_study_is_listed_is_waited_for(
+    desk: Desk, first: SeriesRef
+) -> None:
+    archive = SlowArchive()
+    admission = Admission(archive, desk.ledger.studies, desk.ledger.runs, desk.queue, POLICY)
+    subject = study([first], name="late")
+    archive.put(subject)
+    uid = subject.study_instance_uid
+
+    def one_more() -> None:
+        archive.put(study([first, series("ct", "CT", slices=3, quiet_s=-1)], name="late"))
+        admission.consider(uid, Trigger.STABLE)
+
+    archive.meanwhile = one_more
+    admission.consider(uid, Trigger.RECONCILE)
+    assert list(desk.ledger.studies.due(datetime(2100, 1, 1, tzinfo=UTC))) == [uid]
 
 
 def test_reconcile_finds_what_the_trigger_missed_and_moves_its_cursor(desk: Desk) -> None:

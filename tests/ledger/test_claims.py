@@ -1,14 +1,14 @@
 """Leases, fences, hand-over and retries."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from dicom_node.domain import Claim, Failure, Refusal, RefusalCode, RunState, Stage
+from dicom_node.domain import Claim, Failure, Refusal, RefusalCode, RunState, Stage, Urgency
 from dicom_node.errors import LeaseLost
 from dicom_node.ledger import Ledger
-from dicom_node.ledger.handover import LOST_AFTER
-from dicom_node.ledger.runs import HAND_OVER_AGAIN
+from dicom_node.ledger.handover import HAND_OVER_AGAIN, LOST_AFTER
 from tests.ledgers import MODEL, STUDY, Clock, finish, objects, result, start, study, wish
 
 FAILURE = Failure(Stage.FETCH, "Orthanc does not answer")
@@ -16,6 +16,12 @@ FAILURE = Failure(Stage.FETCH, "Orthanc does not answer")
 
 def due(ledger: Ledger, clock: Clock) -> list[str]:
     return [ticket.run_id for ticket in ledger.runs.due(clock())]
+
+
+def hand_over(ledger: Ledger, clock: Clock) -> None:
+    """Write down that the broker has what is due."""
+    for ticket in ledger.runs.due(clock()):
+        ledger.runs.handed_over(ticket)
 
 
 def test_claimed_run_is_nobody_elses(ledger: Ledger) -> None:
@@ -31,7 +37,7 @@ def test_run_whose_lease_ran_out_is_taken_over_with_a_higher_fence(
     assert due(ledger, clock) == [claim.run_id]
     second = ledger.runs.claim(claim.run_id, "other", 60)
     assert second is not None
-    assert (second.fence, second.attempt) == (claim.fence + 1, 2)
+    assert (second.fence, second.attempt, second.deaths) == (claim.fence + 1, 2, 1)
     with pytest.raises(LeaseLost):
         ledger.runs.renew(claim, 60)
 
@@ -90,25 +96,59 @@ def test_retry_waits_for_its_time_and_keeps_the_reason(ledger: Ledger, clock: Cl
     assert due(ledger, clock) == [claim.run_id]
     second = ledger.runs.claim(claim.run_id, "w", 60)
     assert second is not None
-    assert second.attempt == 2
+    assert (second.attempt, second.deaths) == (2, 0)
 
 
 def test_run_is_due_until_handed_over_and_again_if_nobody_claims_it(
     ledger: Ledger, clock: Clock
 ) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
-    assert due(ledger, clock) == [run_id]
-    ledger.runs.handed_over(run_id)
+    ticket = ledger.runs.request(wish())
+    assert due(ledger, clock) == [ticket.run_id]
+    ledger.runs.handed_over(ticket)
     assert due(ledger, clock) == []
     clock.forward(HAND_OVER_AGAIN.total_seconds())
-    assert due(ledger, clock) == [run_id]
+    assert due(ledger, clock) == [ticket.run_id]
+
+
+def test_hand_over_written_down_after_the_attempt_failed_does_not_hold_up_the_retry(
+    ledger: Ledger, clock: Clock
+) -> None:
+    ledger.studies.record(study(), "CR")
+    ticket = ledger.runs.request(wish())
+    claim = ledger.runs.claim(ticket.run_id, "w", 60)
+    assert claim is not None
+    ledger.runs.failed(claim, FAILURE, clock() + timedelta(seconds=5))
+    ledger.runs.handed_over(ticket)
+    clock.forward(5)
+    assert due(ledger, clock) == [ticket.run_id]
+
+
+def test_hand_over_written_down_after_a_sibling_blocked_the_run_does_not_hold_it_up(
+    ledger: Ledger, clock: Clock
+) -> None:
+    first = start(ledger)
+    second = ledger.runs.request(wish("images-2"))
+    assert ledger.runs.claim(second.run_id, "w", 60) is None
+    ledger.runs.handed_over(second)
+    ledger.runs.failed(first, FAILURE, None)
+    assert due(ledger, clock) == [second.run_id]
+
+
+def test_hand_over_written_down_after_the_run_was_raised_does_not_hold_it_down(
+    ledger: Ledger, clock: Clock
+) -> None:
+    ledger.studies.record(study(), "CR")
+    ticket = ledger.runs.request(wish())
+    ledger.runs.request(replace(wish(), urgency=Urgency.STAT))
+    ledger.runs.handed_over(ticket)
+    assert due(ledger, clock) == [ticket.run_id]
 
 
 def test_lost_run_is_handed_over_once_until_claimed(ledger: Ledger, clock: Clock) -> None:
     claim = start(ledger)
     clock.forward(61)
-    ledger.runs.handed_over(claim.run_id)
+    hand_over(ledger, clock)
     assert due(ledger, clock) == []
     clock.forward(HAND_OVER_AGAIN.total_seconds())
     assert due(ledger, clock) == [claim.run_id]
@@ -117,7 +157,7 @@ def test_lost_run_is_handed_over_once_until_claimed(ledger: Ledger, clock: Clock
 def test_run_beside_a_running_one_waits_for_it(ledger: Ledger, clock: Clock) -> None:
     first = start(ledger)
     second = ledger.runs.request(wish("images-2"))
-    ledger.runs.handed_over(second.run_id)
+    ledger.runs.handed_over(second)
     assert ledger.runs.claim(second.run_id, "w", 60) is None
     assert due(ledger, clock) == []
     ledger.runs.failed(first, FAILURE, None)
@@ -166,8 +206,9 @@ def test_lost_run_gives_way_to_a_newer_queued_run(ledger: Ledger, clock: Clock) 
 
 def test_recall_names_again_what_the_broker_lost(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
-    ledger.runs.handed_over(run_id)
+    ticket = ledger.runs.request(wish())
+    run_id = ticket.run_id
+    ledger.runs.handed_over(ticket)
     assert ledger.runs.recall(0) == 0  # it may still be on its way
     clock.forward(LOST_AFTER.total_seconds())
     assert ledger.runs.recall(1) == 0
@@ -187,7 +228,7 @@ def test_recall_of_a_run_whose_worker_and_message_were_both_lost(
 ) -> None:
     claim = start(ledger)
     clock.forward(61)
-    ledger.runs.handed_over(claim.run_id)
+    hand_over(ledger, clock)
     clock.forward(LOST_AFTER.total_seconds())
     assert ledger.runs.recall(0) == 1
     assert due(ledger, clock) == [claim.run_id]
@@ -205,21 +246,21 @@ def test_clock_set_back_brings_lease_retry_and_study_nearer(ledger: Ledger, cloc
 
 def test_run_is_due_again_when_its_turn_rises(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
-    ledger.runs.handed_over(run_id, clock() + timedelta(seconds=30))
+    given = ledger.runs.request(wish())
+    ledger.runs.handed_over(given, clock() + timedelta(seconds=30))
     clock.forward(29)
     assert not ledger.runs.due(clock())
     clock.forward(1)
-    assert [ticket.run_id for ticket in ledger.runs.due(clock())] == [run_id]
+    assert due(ledger, clock) == [given.run_id]
 
 
 def test_second_messages_grow_rarer(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
+    ledger.runs.request(wish())
     messages = 0
     for _ in range(24 * 60):
-        if ledger.runs.due(clock()):
-            ledger.runs.handed_over(run_id)
+        for ticket in ledger.runs.due(clock()):
+            ledger.runs.handed_over(ticket)
             messages += 1
         clock.forward(60)
     assert messages <= 12

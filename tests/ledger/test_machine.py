@@ -105,7 +105,7 @@ class RandomLedger(RuleBasedStateMachine):
     @rule()
     def claim_what_is_due(self) -> None:
         for ticket in self.ledger.runs.due(self.clock()):
-            self.ledger.runs.handed_over(ticket.run_id)
+            self.ledger.runs.handed_over(ticket)
             if claim := self.ledger.runs.claim(ticket.run_id, "worker", 60):
                 self.claims.append(claim)
 

@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, inspect, update
+from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.orm import DeclarativeBase
 
 from dicom_node.domain import ModelState
@@ -15,7 +15,7 @@ from dicom_node.ledger import Ledger, migrate, open_ledger, schema
 from dicom_node.ledger.audit_rows import AuditRow
 from dicom_node.ledger.database import connect
 from dicom_node.ledger.migration import configuration, upgrade
-from tests.ledgers import PATIENT_NAME, report, start
+from tests.ledgers import PATIENT_NAME, Clock, report, start
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(url: str) -> None:
@@ -59,6 +59,18 @@ def test_models_published_before_shadows_are_served(url: str) -> None:
     (model,) = ledger.studies.published_models()
     assert (model.identity.name, model.state) == ("old", ModelState.SERVED)
     ledger.close()
+
+
+def test_runs_of_before_were_asked_for_when_they_were_made(
+    ledger: Ledger, url: str, clock: Clock
+) -> None:
+    report(ledger)
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0005")
+    migrate(url)
+    with ledger.database.read() as session:
+        (run,) = session.scalars(select(schema.RunRow))
+    assert run.asked_at == run.created_at == clock()
 
 
 @pytest.mark.parametrize("table", [schema.TransitionRow, AuditRow])

@@ -92,10 +92,10 @@ def test_detail_of_an_unknown_study_is_none(ledger: Ledger) -> None:
 def test_timings_count_from_received(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
     clock.forward(1)
-    run_id = ledger.runs.request(wish()).run_id
-    ledger.runs.handed_over(run_id)
+    ticket = ledger.runs.request(wish())
+    ledger.runs.handed_over(ticket)
     clock.forward(0.25)
-    claim = ledger.runs.claim(run_id, "w", 60)
+    claim = ledger.runs.claim(ticket.run_id, "w", 60)
     assert claim is not None
     for stage in (Stage.FETCH, Stage.DECODE):
         clock.forward(0.5)

@@ -8,12 +8,14 @@ import pytest
 from dicom_node.domain import Failure, Refusal, RefusalCode, RunState, Stage, Trigger, Urgency
 from dicom_node.errors import LedgerError, RunNotFound
 from dicom_node.ledger import Ledger
+from dicom_node.ledger.handover import HAND_OVER_AGAIN
 from tests.ledgers import (
     MODEL,
     OTHER_MODEL,
     STUDY,
     Clock,
     finish,
+    objects,
     report,
     start,
     study,
@@ -71,9 +73,19 @@ def test_other_images_beside_a_running_run_make_run_two(ledger: Ledger) -> None:
 @pytest.mark.parametrize("change", ["images", "model"])
 def test_change_after_a_report_makes_run_two(ledger: Ledger, change: str) -> None:
     report(ledger)
-    request = wish("images-2") if change == "images" else wish(model=OTHER_MODEL)
-    ticket = ledger.runs.request(request)
+    person = wish(model=OTHER_MODEL, trigger=Trigger.COMMAND)
+    ticket = ledger.runs.request(wish("images-2") if change == "images" else person)
     assert (ticket.number, ticket.created) == (2, True)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.STABLE, Trigger.RECONCILE])
+def test_new_model_or_policy_has_no_old_study_read_again_by_itself(
+    ledger: Ledger, trigger: Trigger
+) -> None:
+    claim = report(ledger)
+    newer = replace(wish(model=OTHER_MODEL, trigger=trigger), policy_hash="policy-2")
+    assert ledger.runs.request(newer).run_id == claim.run_id
+    assert ledger.runs.request(replace(newer, archive_digest="images-2")).number == 2
 
 
 def test_unknown_model_fits_any_run(ledger: Ledger) -> None:
@@ -89,7 +101,21 @@ def test_run_asked_for_without_a_model_answers_once_a_model_is_known(ledger: Led
     assert ledger.runs.request(wish(model=MODEL)).run_id == first.run_id
     finish(ledger, claim)
     assert ledger.runs.request(wish(model=MODEL)).run_id == first.run_id
-    assert ledger.runs.request(wish(model=OTHER_MODEL)).number == 2
+    other = wish(model=OTHER_MODEL, trigger=Trigger.COMMAND)
+    assert ledger.runs.request(other).number == 2
+
+
+def test_lost_report_is_replaced_once_however_many_noticed_it(ledger: Ledger) -> None:
+    old = report(ledger)
+    assert ledger.runs.request(wish()).report is None
+    again = replace(wish(), stored_digest="stored anew")
+    assert ledger.runs.request(again).report == objects("1")[0][1]
+    ticket = ledger.runs.request(replace(again, lost_run=old.run_id))
+    assert (ticket.number, ticket.created) == (2, True)
+    claim = ledger.runs.claim(ticket.run_id, "w", 60)
+    assert claim is not None
+    assert claim.forced
+    assert ledger.runs.request(replace(again, lost_run=old.run_id)).run_id == ticket.run_id
 
 
 def test_force_makes_a_new_run_and_keeps_the_old_report_until_it_ends(ledger: Ledger) -> None:
@@ -121,6 +147,17 @@ def test_retry_revives_a_failed_run_with_all_its_attempts(ledger: Ledger) -> Non
     again = ledger.runs.claim(ticket.run_id, "w", 60)
     assert again is not None
     assert (again.attempt, again.fence) == (1, 2)
+
+
+def test_revived_run_has_waited_since_it_was_revived(ledger: Ledger, clock: Clock) -> None:
+    claim = start(ledger)
+    ledger.runs.failed(claim, FAILURE, None)
+    clock.forward(86_400)
+    revived = ledger.runs.request(wish(trigger=Trigger.RETRY))
+    assert revived.asked_at == clock()
+    ledger.runs.handed_over(revived)
+    clock.forward(HAND_OVER_AGAIN.total_seconds())
+    assert [ticket.asked_at for ticket in ledger.runs.due(clock())] == [revived.asked_at]
 
 
 def test_retry_leaves_a_reported_run_alone(ledger: Ledger) -> None:
@@ -175,6 +212,20 @@ def test_failed_twin_gives_way_to_the_run_that_reads_the_images_again(ledger: Le
     assert ledger.queries.run(first.run_id).state is RunState.SUPERSEDED
 
 
+def test_twin_is_the_run_of_that_identity_not_a_failed_one_that_was_forced(ledger: Ledger) -> None:
+    first = report(ledger, "images-1")
+    forced = ledger.runs.claim(ledger.runs.request(wish(force=True)).run_id, "w", 60)
+    assert forced is not None
+    assert ledger.runs.identify(forced, "of its own", "input of identity of images-1", MODEL)
+    ledger.runs.failed(forced, FAILURE, None)
+    third = ledger.runs.claim(ledger.runs.request(wish("stored-again")).run_id, "w", 60)
+    assert third is not None
+    same = ("identity of images-1", "input of identity of images-1", MODEL)
+    assert not ledger.runs.identify(third, *same)
+    assert ledger.queries.run(first.run_id).state is RunState.REPORTED
+    assert ledger.queries.run(forced.run_id).state is RunState.SUPERSEDED
+
+
 def test_retry_gives_way_to_a_newer_queued_run(ledger: Ledger, clock: Clock) -> None:
     first = start(ledger)
     newer = ledger.runs.request(wish("images-2"))
@@ -196,14 +247,16 @@ def test_unknown_run_is_not_found(ledger: Ledger) -> None:
         ledger.runs.claim("nothing", "w", 60)
     with pytest.raises(RunNotFound):
         ledger.queries.run("nothing")
+    ledger.studies.record(study(), "CR")
     with pytest.raises(RunNotFound):
-        ledger.runs.handed_over("nothing")
+        ledger.runs.handed_over(replace(ledger.runs.request(wish()), run_id="nothing"))
 
 
 def test_more_urgent_wish_moves_a_queued_run_up(ledger: Ledger, clock: Clock) -> None:
     ledger.studies.record(study(), "CR")
-    run_id = ledger.runs.request(wish()).run_id
-    ledger.runs.handed_over(run_id)
+    ticket = ledger.runs.request(wish())
+    run_id = ticket.run_id
+    ledger.runs.handed_over(ticket)
     ledger.runs.request(replace(wish(), urgency=Urgency.LOW))
     assert not ledger.runs.due(clock())
     ledger.runs.request(replace(wish(), urgency=Urgency.STAT))

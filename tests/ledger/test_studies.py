@@ -56,10 +56,29 @@ def test_study_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> None:
     assert ledger.studies.due(clock()) == ()
     clock.forward(3)
     assert ledger.studies.due(clock()) == (STUDY,)
-    ledger.studies.wait(STUDY, None)
+    ledger.studies.looked_at(STUDY, clock())
     assert ledger.studies.due(clock()) == ()
     with pytest.raises(LedgerError):
-        ledger.studies.wait("1.2.3.unknown", None)
+        ledger.studies.wait("1.2.3.unknown", clock())
+
+
+def test_look_that_somebody_else_asked_for_since_stands(ledger: Ledger, clock: Clock) -> None:
+    ledger.studies.record(study(), "CT")
+    listed_at = clock()
+    clock.forward(1)
+    ledger.studies.wait(STUDY, clock())
+    ledger.studies.looked_at(STUDY, listed_at)
+    assert ledger.studies.due(clock()) == (STUDY,)
+
+
+@pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
+def test_study_that_ends_is_waited_for_no_more(
+    ledger: Ledger, clock: Clock, ending: Refusal | Failure
+) -> None:
+    ledger.studies.record(study(), "CR")
+    ledger.studies.wait(STUDY, clock())
+    end(ledger, ending)
+    assert ledger.studies.due(clock()) == ()
 
 
 @pytest.mark.parametrize("ending", [REFUSAL, FAILURE])
@@ -109,7 +128,12 @@ def test_failure_after_a_report_does_not_supersede_it(ledger: Ledger) -> None:
     assert ledger.queries.run(old.run_id).state is RunState.REPORTED
     (item,) = ledger.queries.worklist()
     assert (item.state, item.error, item.report) == (RunState.FAILED, FAILURE, None)
-    assert [run.number for run in ledger.queries.failed_runs()] == [2]
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert [(run.number, run.state) for run in detail.runs] == [
+        (2, RunState.FAILED),
+        (1, RunState.REPORTED),
+    ]
     ticket = ledger.runs.request(wish("images-2", trigger=Trigger.RETRY))
     assert (ticket.number, ticket.created) == (3, True)
 
@@ -169,6 +193,36 @@ def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clo
     assert ledger.queries.counts().deliveries == {"FAILED": 1}
     with pytest.raises(LedgerError):
         ledger.deliveries.delivered(999)
+
+
+def test_delivery_of_a_superseded_report_is_withdrawn(ledger: Ledger, clock: Clock) -> None:
+    claim = report(ledger)
+    ledger.deliveries.plan(claim.run_id, ["pacs", "research"], "2.25.11", "/spool/a.dcm")
+    sent, pending = ledger.deliveries.due(clock())
+    ledger.deliveries.delivered(sent.delivery_id)
+    end(ledger, REFUSAL)
+    assert not ledger.deliveries.postponed(pending.delivery_id, "it was away", clock())
+    (withdrawn,) = ledger.deliveries.due(clock())
+    assert (withdrawn.delivery_id, withdrawn.is_withdrawn) == (pending.delivery_id, True)
+    assert not ledger.deliveries.put_away(pending.delivery_id)
+    assert ledger.deliveries.due(clock()) == ()
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    told = {d.destination: (d.state, d.message) for d in detail.deliveries}
+    assert told == {"pacs": ("DELIVERED", ""), "research": ("WITHDRAWN", "run 2 is newer")}
+
+
+def test_delivery_that_was_on_its_way_when_it_was_withdrawn_was_delivered(
+    ledger: Ledger, clock: Clock
+) -> None:
+    claim = report(ledger)
+    ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.11", "/spool/a.dcm")
+    (due,) = ledger.deliveries.due(clock())
+    end(ledger, REFUSAL)
+    assert not ledger.deliveries.delivered(due.delivery_id)
+    detail = ledger.queries.detail(STUDY)
+    assert detail is not None
+    assert detail.deliveries[0].state == "DELIVERED"
 
 
 def test_audit_keeps_who_asked_and_who_judged_without_free_text(

@@ -65,3 +65,20 @@ def test_study_deleted_while_it_is_read_ends_failed(
     told = settled(node, film.uid, runs=1)
     assert told["state"] == "REPORTED"
     assert len(live(node, film.uid)) == 1
+
+
+def test_study_deleted_with_its_report_is_reported_again_when_it_comes_back(
+    node: LiveNode, studies: Studies
+) -> None:
+    film = studies.film("deleted and sent again")
+    node.send(film.files())
+    first = settled(node, film.uid, runs=1)
+    (study,) = node.lookup(film.uid, "Study")
+    node.delete(f"/studies/{study}")
+    assert node.lookup(film.uid, "Study") == []
+    node.send(film.files())
+    told = settled(node, film.uid, runs=2)
+    assert [run["state"] for run in told["runs"]] == ["REPORTED", "SUPERSEDED"]
+    (report,) = live(node, film.uid)
+    assert told["report"] != first["report"]
+    assert report.SOPInstanceUID == told["report"]["sop_instance_uid"]

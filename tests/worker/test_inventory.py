@@ -35,11 +35,11 @@ def served(identity: ModelIdentity) -> ServedModel:
 def test_a_policy_that_changed_is_written_down_once(ledger: Ledger, tmp_path: Path) -> None:
     shipped = policy.load()
     own = tmp_path / "policy.toml"
-    own.write_text(policy.DEFAULT_FILE.read_text().replace('version = "1"', 'version = "2"'))
+    own.write_text(policy.DEFAULT_FILE.read_text().replace('version = "2"', 'version = "3"'))
     for rules in (shipped, shipped, policy.load(own), shipped):
         inventory.note_site(ledger.audit, Settings(), rules)
     told = details(ledger, "policy.use")
-    assert [words.partition(",")[0] for words in told] == ["version 1", "version 2", "version 1"]
+    assert [words.partition(",")[0] for words in told] == ["version 2", "version 3", "version 2"]
     assert shipped.hash in told[0]
 
 

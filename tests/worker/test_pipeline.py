@@ -179,7 +179,7 @@ def _change(archive: FileArchive, *, patient_id: str) -> None:
 
 def test_run_that_keeps_killing_its_worker_ends_failed(bench: Bench) -> None:
     run_id = bench.admit()
-    for _ in range(POLICY.retry.attempts):
+    for _ in range(POLICY.retry.worker_deaths):
         bench.claim(run_id)  # and the worker dies
         bench.clock.forward(POLICY.lease.seconds * 2)
     Attempt(bench.pipeline, bench.claim(run_id)).run()
@@ -188,6 +188,37 @@ def test_run_that_keeps_killing_its_worker_ends_failed(bench: Bench) -> None:
     assert detail.item.error is not None
     assert "worker was lost 3 times" in detail.item.error.message
     assert not bench.runtime.seen
+
+
+def test_death_of_a_worker_costs_none_of_the_attempts_that_the_archive_has(bench: Bench) -> None:
+    run_id = bench.admit()
+    for _ in range(POLICY.retry.worker_deaths - 1):
+        bench.claim(run_id)  # and the worker dies
+        bench.clock.forward(POLICY.lease.seconds * 2)
+    bench.archive.fault = ArchiveUnavailable("Orthanc answers 500")
+    for _ in range(POLICY.retry.attempts):
+        assert bench.detail().item.state is not RunState.FAILED
+        Attempt(bench.pipeline, bench.claim(run_id)).run()
+        bench.clock.time = max(bench.clock.time, datetime.now(UTC))
+        bench.clock.forward(POLICY.retry.longest_delay_s)
+    detail = bench.detail()
+    assert detail.item.error is not None
+    assert (detail.item.state, detail.item.error.stage) == (RunState.FAILED, Stage.STORE)
+
+
+def test_failures_of_the_archive_are_no_deaths_of_a_worker(bench: Bench) -> None:
+    """The last attempt that the archive has is read, and nobody is said to have died."""
+    run_id = bench.admit()
+    bench.archive.fault = ArchiveUnavailable("Orthanc answers 500")
+    for _ in range(POLICY.retry.attempts - 1):
+        Attempt(bench.pipeline, bench.claim(run_id)).run()
+        bench.clock.time = max(bench.clock.time, datetime.now(UTC))
+        bench.clock.forward(POLICY.retry.longest_delay_s)
+    bench.claim(run_id)  # and the worker dies
+    bench.clock.forward(POLICY.lease.seconds * 2)
+    bench.archive.fault = None
+    Attempt(bench.pipeline, bench.claim(run_id)).run()
+    assert bench.detail().item.state is RunState.REPORTED
 
 
 def test_archive_that_is_away_for_many_attempts_costs_the_study_none(bench: Bench) -> None:

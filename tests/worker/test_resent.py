@@ -118,6 +118,30 @@ def test_report_that_a_failed_run_left_behind_is_replaced(bench: Bench) -> None:
     assert len(live(bench)) == 1
 
 
+def test_study_that_was_deleted_and_comes_back_is_reported_again(bench: Bench) -> None:
+    bench.arrive()
+    bench.archive.stored.clear()
+    told = send(bench, FILM.build())
+    assert [run.state for run in told.runs] == [RunState.REPORTED, RunState.SUPERSEDED]
+    assert len(live(bench)) == 1
+    assert send(bench, FILM.build()) == told
+
+
+def test_report_that_somebody_deleted_is_not_written_again_by_itself(bench: Bench) -> None:
+    first = bench.arrive()
+    bench.archive.stored.clear()
+    assert bench.arrive() == first
+
+
+def test_person_who_asks_for_a_deleted_report_gets_one(tmp_path: Path) -> None:
+    with opened(tmp_path, rules(Resend.NEVER)) as bench:
+        first = bench.arrive()
+        bench.archive.stored.clear()
+        assert send(bench, FILM.build()) == first
+        assert bench.run().item.state is RunState.REPORTED
+        assert len(live(bench)) == 1
+
+
 def test_report_of_an_earlier_attempt_on_other_images_is_replaced(bench: Bench) -> None:
     run_id = bench.admit()
     bench.archive.forgets = True

@@ -12,13 +12,14 @@ from dicom_node import log, policy
 from dicom_node.archive import destinations
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.audit.relay import Relay
+from dicom_node.destination import DestinationSettings
 from dicom_node.domain import RunState
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.dispatch import INTAKE_QUEUE
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.pixels.wrap import encode
-from dicom_node.settings import DestinationSettings, Settings
+from dicom_node.settings import Settings
 from tests.builders import Film
 from tests.ledgers import start
 from tests.listings import ListedArchive, ListedQueue, series, study

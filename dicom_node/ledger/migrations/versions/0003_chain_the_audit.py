@@ -1,11 +1,15 @@
-"""Chain the rows of the audit by hashes, those that are there already included."""
+"""Chain the rows of the audit by hashes, those that are there already included.
+
+The form of the hash is a copy of what it was at this revision: what the code makes of an entry may
+change, what has been migrated may not.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
-
-from dicom_node.domain import AuditEntry
-from dicom_node.ledger import chain
-from dicom_node.ledger.columns import UtcDateTime
 
 revision = "0003"
 down_revision = "0002"
@@ -13,7 +17,7 @@ down_revision = "0002"
 AUDIT = sa.table(
     "audit",
     sa.column("audit_id", sa.Integer()),
-    sa.column("at", UtcDateTime()),
+    sa.column("at", sa.DateTime(timezone=True)),
     sa.column("actor", sa.Text()),
     sa.column("action", sa.Text()),
     sa.column("study_instance_uid", sa.Text()),
@@ -22,6 +26,8 @@ AUDIT = sa.table(
     sa.column("previous_hash", sa.Text()),
     sa.column("hash", sa.Text()),
 )
+
+GENESIS = "0" * 64
 
 
 def upgrade() -> None:
@@ -55,19 +61,33 @@ def downgrade() -> None:
 def _chain_all() -> tuple[int, str]:
     """Chain each row to the one before; a gap in the old numbers stays a gap."""
     connection = op.get_bind()
-    last_id, last_hash = 0, chain.GENESIS
+    last_id, last_hash = 0, GENESIS
     for row in connection.execute(sa.select(AUDIT).order_by(AUDIT.c.audit_id)).fetchall():
-        entry = AuditEntry(
-            row.at, row.actor, row.action, row.study_instance_uid, row.run_id, row.detail
-        )
-        linked = chain.link(entry, row.audit_id - 1, last_hash)
+        digest = _digest(row, last_hash)
         connection.execute(
             sa.update(AUDIT)
             .where(AUDIT.c.audit_id == row.audit_id)
-            .values(previous_hash=linked.previous_hash, hash=linked.hash)
+            .values(previous_hash=last_hash, hash=digest)
         )
-        last_id, last_hash = linked.audit_id, linked.hash
+        last_id, last_hash = row.audit_id, digest
     return last_id, last_hash
+
+
+def _digest(row: sa.Row[tuple[object, ...]], previous: str) -> str:
+    at: datetime = row.at if row.at.tzinfo else row.at.replace(tzinfo=UTC)  # SQLite has no zones
+    content = [
+        "dicom-node audit 1",
+        previous,
+        row.audit_id,
+        at.astimezone(UTC).isoformat(timespec="microseconds"),
+        row.actor,
+        row.action,
+        row.study_instance_uid,
+        row.run_id,
+        row.detail,
+    ]
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _may_be_changed() -> None:
