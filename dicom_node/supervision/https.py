@@ -46,7 +46,7 @@ def configuration(settings: Settings, layout: Layout) -> str:
         *(f'  http-after-response set-header {name} "{value}"' for name, value in _HEADERS),
         "  default_backend orthanc",
         "backend orthanc",
-        f"  server orthanc {settings.own_address}:{settings.http_port}",
+        f"  server orthanc {settings.http_address}:{settings.http_port}",
         "",
     ]
     return "\n".join(lines)

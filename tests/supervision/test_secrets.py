@@ -85,6 +85,7 @@ def test_proxy_gets_certificate_and_key_in_a_file_of_its_owner(tmp_path: Path) -
 
     orthanc = next(p for p in programs(chosen) if p.name == "orthanc")
     assert orthanc.environment["NODE_ORTHANC_REMOTE"] == "false"  # the proxy is the only way in
+    assert orthanc.environment["NODE_LOOPBACK_PORT"] == "8042"
     secrets.write(settings(tmp_path / "the home"))
     assert not layout.https_certificate.exists()
 
