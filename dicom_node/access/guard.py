@@ -2,8 +2,8 @@
 
 Runs in Orthanc's embedded Python, which knows neither the ledger nor passwords. Who somebody is
 the guard asks the API process, and keeps the answer for seconds; what he may do is `rules`. Below
-``/ai`` and ``/ohif`` it lets everything pass to the API, which applies the same rules and can
-answer with more than a bare 403.
+``/ai`` and ``/ohif`` it lets everything short pass to the API, which applies the same rules and can
+answer with more than a bare 403. Orthanc reads a request's body after this, and whole.
 """
 
 import hashlib
@@ -29,6 +29,9 @@ _TIMEOUT_S: Final = 10.0
 _KEPT_S: Final = 3.0
 _KEPT: Final = 2048
 _THREADS: Final = 1024
+_LONGEST_BODY: Final = 65_536
+"""Of a request to the API, where nobody has yet asked who sent it; a comment has 4,000 letters."""
+
 _METHODS: Final = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """OrthancPluginHttpMethod; Orthanc hands HEAD and OPTIONS over as GET, and answers neither."""
 
@@ -78,8 +81,10 @@ class Guard:
         address = self._sender(address, sent)
         with self._lock:
             self._addresses[get_ident()] = address
-        if speaks_for_the_node(sent, self._token) or _is_the_apis(path):
+        if speaks_for_the_node(sent, self._token):
             return True
+        if _is_the_apis(path):
+            return _is_short(sent)
         verb = _METHODS.get(method, "")
         if self._origins.fault(verb, sent.get("host", ""), sent):
             log.get().warning("access.foreign", method=verb, status=403)
@@ -150,6 +155,16 @@ def api_client(settings: Settings, timeout_s: float = _TIMEOUT_S) -> httpx.Clien
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _is_short(headers: Mapping[str, str]) -> bool:
+    """Tell by its headers whether a request's body is one that the API could want."""
+    length = headers.get("content-length", "0")
+    known = length.isascii() and length.isdecimal() and len(length) <= len(str(_LONGEST_BODY))
+    if known and int(length) <= _LONGEST_BODY and "transfer-encoding" not in headers:
+        return True
+    log.get().warning("access.too_long", status=403)
+    return False
 
 
 def _is_the_apis(path: str) -> bool:

@@ -145,7 +145,11 @@ def login_page(
 
 async def _form(request: Request) -> dict[str, str]:
     """Return a form's fields; raise ProblemError where it is none, or endless."""
-    body = await request.body()
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            break
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind != "application/x-www-form-urlencoded" or len(body) > _LONGEST_FORM:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a login is a form with two fields")

@@ -150,6 +150,25 @@ def test_what_the_api_answers_itself_passes(api: Api, path: str) -> None:
     assert guard(api).admits(path, POST, "127.0.0.1", {"Host": "evil.example"})
 
 
+@pytest.mark.parametrize(
+    ("headers", "let_in"),
+    [
+        ({}, True),
+        ({"Content-Length": "65536"}, True),
+        ({"Content-Length": "65537"}, False),
+        ({"Content-Length": "9" * 5000}, False),
+        ({"Content-Length": "-1"}, False),
+        ({"Content-Length": "٣"}, False),
+        ({"Transfer-Encoding": "chunked"}, False),
+        ({"Content-Length": "10000000", "X-Node-Token": "token"}, True),
+    ],
+)
+def test_body_that_nobody_has_read_is_short_or_the_nodes_own(
+    api: Api, headers: dict[str, str], let_in: bool
+) -> None:
+    assert guard(api).admits("/ai/login", POST, "127.0.0.1", HERE | headers) is let_in
+
+
 @pytest.mark.parametrize(("proxied", "address"), [(True, "192.0.2.9"), (False, "127.0.0.1")])
 def test_only_a_proxy_of_the_site_may_tell_another_address(
     api: Api, proxied: bool, address: str

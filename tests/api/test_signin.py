@@ -1,5 +1,6 @@
 """Login and logout by form, without JavaScript."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
@@ -179,6 +180,20 @@ def test_form_that_is_none_is_a_problem(client: AsgiClient, request_: dict[str, 
     answer = client.post("/ai/login", **request_)
     assert answer.status_code in {400, 415}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_form_without_an_end_is_read_no_further_than_a_form_is_long(client: AsgiClient) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield b"x" * 1024
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.post("/ai/login", content=endless(), headers=headers).status_code == 415
+    assert taken < 20
 
 
 def test_login_page_of_an_open_node_says_so(client: AsgiClient) -> None:

@@ -1,5 +1,6 @@
 """Who gets what from a real node that other machines may reach."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -140,6 +141,15 @@ def attempts() -> Iterator[tuple[str, str, dict[str, str]]]:
         yield "POST", "/ai/studies/1.2.3/runs", headers
         yield "DELETE", "/changes", headers
         yield "GET", "/changes?_method=DELETE", headers
+
+
+def test_body_of_a_stranger_is_not_waited_for(guarded: GuardedNode) -> None:
+    port = guarded.node.http_port
+    head = b"POST /ai/login HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n"
+    for length in (b"Content-Length: 4000000000", b"Transfer-Encoding: chunked"):
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(head % length)
+            assert connection.recv(100).startswith(b"HTTP/1.1 403")
 
 
 def test_another_site_gets_nothing_from_who_is_logged_in(guarded: GuardedNode) -> None:
