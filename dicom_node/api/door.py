@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 from typing import Final
 
 from cachetools import TTLCache
+from starlette.requests import cookie_parser
 
 from dicom_node import log
 from dicom_node.access.limits import Limits
@@ -97,11 +97,7 @@ class Door:
 
     def token(self, headers: Mapping[str, str]) -> str:
         """Return the session's token, empty without one."""
-        try:
-            sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return ""
-        return "" if sent is None else sent.value
+        return cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
 
     def log_in(self, name: str, password: str, address: str, by: str) -> Attempt:
         """Check a name and a password, within the limits, and write down how it went."""

@@ -113,6 +113,18 @@ def test_logout_ends_the_session(client: AsgiClient, ada: tuple[str, str]) -> No
     assert client.post("/ai/logout").status_code == 303
 
 
+@pytest.mark.parametrize(
+    "foreign", ["a[1]=x", "n\u00e4me=x", "{}", 'json={"a":"b,c"}', "=", "a b=c"]
+)
+def test_cookie_of_something_else_does_not_hide_the_session(
+    client: AsgiClient, ada: tuple[str, str], foreign: str
+) -> None:
+    cookie = cookie_of(log_in(client, ada))["Cookie"]
+    for sent in (f"{foreign}; {cookie}", f"{cookie}; {foreign}"):
+        headers = {"Cookie": sent.encode()}
+        assert client.get("/ai/session", headers=headers).status_code == 200
+
+
 def test_new_login_ends_the_session_before(client: AsgiClient, ada: tuple[str, str]) -> None:
     first = cookie_of(log_in(client, ada))
     form = {"user": ada[0], "password": ada[1]}
