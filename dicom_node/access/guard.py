@@ -122,7 +122,8 @@ class Guard:
 
     def _ask(self, credentials: Mapping[str, str], address: str) -> Who | None:
         """Ask the API process; None where it does not answer."""
-        headers = {**credentials, TOKEN_HEADER: self._token, "x-node-address": address}
+        sent = {**credentials, TOKEN_HEADER: self._token, "x-node-address": address}
+        headers = httpx.Headers(sent, encoding="utf-8")  # a cookie of another application's
         try:
             answer = self._api.get(WHO, headers=headers)
         except httpx.HTTPError as exc:

@@ -103,8 +103,11 @@ class Proxy:
         kept = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Answer(answer.status_code, kind, kept, content)
 
-    def _vouched(self, given: Mapping[str, str], address: str) -> dict[str, str]:
-        """Return the request's headers with what the API takes from the plugin alone."""
+    def _vouched(self, given: Mapping[str, str], address: str) -> httpx.Headers:
+        """Return the request's headers with what the API takes from the plugin alone.
+
+        In UTF-8: Orthanc hands values over as text, and httpx by itself would send ASCII alone.
+        """
         sent = {name.lower(): value for name, value in given.items()}
         machine = "yes" if speaks_for_the_node(sent, self._token) else ""
         kept = {
@@ -112,10 +115,10 @@ class Proxy:
             for name, value in sent.items()
             if name not in _HOP_BY_HOP and not name.startswith(_OURS)
         }
-        return {
-            **kept,
+        ours = {
             TOKEN_HEADER: self._token,
             "x-node-address": address,
             "x-node-host": sent.get("host", ""),
             "x-node-machine": machine,
         }
+        return httpx.Headers(kept | ours, encoding="utf-8")

@@ -39,9 +39,7 @@ class Api:
         self.addresses.append(request.headers["x-node-address"])
         if self.away:
             raise httpx.ConnectError("nobody listens")
-        answer = self._client.request(
-            request.method, request.url.path, headers=dict(request.headers)
-        )
+        answer = self._client.request(request.method, request.url.path, headers=request.headers)
         return httpx.Response(answer.status_code, json=answer.json())
 
 
@@ -109,6 +107,16 @@ def test_wrong_password_gets_nothing_and_in_the_end_the_right_one_neither(
         wrong = basic((name, f"wrong {number}"))
         assert not at_door.admits("/system", GET, "127.0.0.1", wrong)
     assert not at_door.admits("/system", GET, "127.0.0.1", basic((name, password)))
+
+
+@pytest.mark.parametrize("name", ["Cookie", "Authorization", "X-Forwarded-For", "User-Agent"])
+def test_header_beyond_ascii_is_no_credential_and_no_error(
+    api: Api, ledger: Ledger, name: str
+) -> None:
+    reader = add_user(ledger, "ada", Role.READER)
+    at_door = guard(api, proxied=True)
+    assert not at_door.admits("/system", GET, "127.0.0.1", HERE | {name: "Müller=ü"})
+    assert at_door.admits("/system", GET, "127.0.0.1", {name: "Müller=ü"} | basic(reader)) is True
 
 
 def test_the_api_is_asked_once_for_many_images(api: Api, ledger: Ledger) -> None:

@@ -73,6 +73,14 @@ def test_the_nodes_own_processes_are_known_by_their_token(
     assert api.request.headers["x-node-machine"] == machine
 
 
+def test_header_beyond_ascii_arrives_as_it_came(proxy: Proxy, api: Api) -> None:
+    given = {"Cookie": "name=Müller", "User-Agent": "ビューア"}
+    _, request = ask(proxy, api, "/ai/worklist", **given)
+    raw = dict(request.headers.raw)
+    assert raw[b"cookie"] == "name=Müller".encode()
+    assert raw[b"user-agent"] == "ビューア".encode()
+
+
 def test_login_and_its_cookie_come_back(proxy: Proxy, api: Api) -> None:
     api.headers = {"Set-Cookie": "a=b; HttpOnly", "Location": "/ai/", "WWW-Authenticate": "Session"}
     answer, _ = ask(proxy, api, "/ai/login")
