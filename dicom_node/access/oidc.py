@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from dicom_node.domain import Identity, Role
+from dicom_node.domain import Identity, Role, checked_name
 from dicom_node.errors import AccessError
 from dicom_node.settings import OidcSettings
 
@@ -29,7 +29,6 @@ _SIGNATURES: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 """Asymmetric ones alone: neither ``none`` nor a client's secret signs for a user."""
 
 _NAMES: Final = ("preferred_username", "email", "sub")
-_LONGEST_NAME: Final = 64
 _STRONGEST_FIRST: Final = (Role.OPERATOR, Role.RADIOLOGIST, Role.READER)
 
 
@@ -116,15 +115,14 @@ class Provider:
         return token.claims
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        given = claims.get(self._site.role_claim, ())
-        values = {given} if isinstance(given, str) else set(map(str, given))
+        given = claims.get(self._site.role_claim)
+        values = {given} if isinstance(given, str) else set(map(str, _listed(given)))
         roles = {role for value, role in self._site.roles.items() if value in values}
         role = next((role for role in _STRONGEST_FIRST if role in roles), None)
         if role is None:
             raise AccessError("the site's login service gives you no role here; ask for one")
-        name = next(str(claims[claim]) for claim in _NAMES if claims.get(claim))
-        printable = "".join(c for c in name if c.isprintable())
-        return Identity(printable[:_LONGEST_NAME].lower(), role)
+        name = next(claims[claim] for claim in _NAMES if claims.get(claim))
+        return Identity(checked_name(name if isinstance(name, str) else ""), role)
 
     def _fetched(self, where: str) -> Mapping[str, Any]:
         """Return a JSON document of the provider, kept for an hour; raises AccessError."""
@@ -155,6 +153,11 @@ class Provider:
     def _tls(self) -> ssl.SSLContext | bool:
         file = self._site.ca_file
         return True if file is None else ssl.create_default_context(cafile=str(file))
+
+
+def _listed(given: object) -> list[Any]:
+    """Return a claim that is to be a list, which a provider may send as null or as anything."""
+    return given if isinstance(given, list) else []
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from starlette.requests import cookie_parser
 from dicom_node import log
 from dicom_node.access.limits import Limits
 from dicom_node.access.passwords import Passwords
-from dicom_node.domain import ANONYMOUS, Identity, Role
+from dicom_node.domain import ANONYMOUS, UNKNOWN, Identity, Role
 from dicom_node.ledger import Ledger, Lifetime
 from dicom_node.settings import Settings
 
@@ -24,8 +24,6 @@ _OPEN_KEPT_S: Final = 1.0
 _KEPT: Final = 1024
 _NODE: Final = Identity("node", Role.OPERATOR)
 _EVERYBODY: Final = Identity(ANONYMOUS, Role.OPERATOR)
-UNKNOWN: Final = "unknown"
-"""Who failed to log in where no user has that name: what was typed may be a password."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,25 @@ def test_nobody_at_first(ledger: Ledger) -> None:
     assert ledger.users.get("ada") is None
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ada\n", "<b>", "-ada", "x" * 65, "ädä", "a/b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            "a b",
+            "ada\n",
+            "<b>",
+            "-ada",
+            "x" * 65,
+            "ädä",
+            "a/b",
+            "x:123",
+            "\u0430da",
+            "\u212aarl",
+        ),
+        *("node", "Worker", "ANONYMOUS", "unknown", "command line"),
+    ],
+)
 def test_name_that_is_none_is_refused(ledger: Ledger, name: str) -> None:
     with pytest.raises(AccessError, match="choose one"):
         ledger.users.add(name, Role.READER, "hash")
