@@ -13,7 +13,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from cachetools import TTLCache
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from dicom_node.domain import Identity, Role, checked_name
@@ -22,6 +22,7 @@ from dicom_node.settings import OidcSettings
 
 _TIMEOUT_S: Final = 10.0
 _METADATA_KEPT_S: Final = 3600.0
+_FORGOTTEN_EVERY_S: Final = 60.0
 _JOURNEY_S: Final = 600.0
 _JOURNEYS: Final = 1000
 _LEEWAY_S: Final = 60
@@ -58,6 +59,7 @@ class Provider:
         self._redirect_uri = f"{public}/ai/login/oidc/callback"
         self._journeys: TTLCache[str, Journey] = TTLCache(_JOURNEYS, _JOURNEY_S)
         self._metadata: TTLCache[str, Mapping[str, Any]] = TTLCache(4, _METADATA_KEPT_S)
+        self._forgotten: TTLCache[str, bool] = TTLCache(4, _FORGOTTEN_EVERY_S)
         self._lock = Lock()
 
     def depart(self, wanted: str) -> Departure:
@@ -99,9 +101,12 @@ class Provider:
         if issuer.rstrip("/") != self._site.issuer.rstrip("/"):
             raise AccessError("the site's login service calls itself otherwise than NODE_OIDC says")
         metadata = self._fetched("/.well-known/openid-configuration")
-        found = self._fetched(str(metadata["jwks_uri"]))
-        keys = KeySet.import_key_set({"keys": list(found["keys"])})
-        token = jwt.decode(id_token, keys, algorithms=_SIGNATURES)
+        keys_at = str(metadata["jwks_uri"])
+        try:
+            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
+        except InvalidKeyIdError:  # the provider signs by a new key
+            self._forget(keys_at)
+            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
         jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
             iss={"essential": True, "value": issuer},
@@ -123,6 +128,16 @@ class Provider:
             raise AccessError("the site's login service gives you no role here; ask for one")
         name = next(claims[claim] for claim in _NAMES if claims.get(claim))
         return Identity(checked_name(name if isinstance(name, str) else ""), role)
+
+    def _keys(self, url: str) -> KeySet:
+        return KeySet.import_key_set({"keys": list(self._fetched(url)["keys"])})
+
+    def _forget(self, url: str) -> None:
+        """Have a document fetched anew; once a minute, or anybody could keep us at it."""
+        with self._lock:
+            if url not in self._forgotten:
+                self._forgotten[url] = True
+                self._metadata.pop(url, None)
 
     def _fetched(self, where: str) -> Mapping[str, Any]:
         """Return a JSON document of the provider, kept for an hour; raises AccessError."""

@@ -140,6 +140,23 @@ def test_name_that_could_pass_for_anothers_is_refused(
         log_in(provider, site)
 
 
+def test_new_key_of_the_provider_is_fetched_at_once(provider: Provider, site: Site) -> None:
+    log_in(provider, site)
+    site.key = site.published = new_key("second")
+    assert log_in(provider, site).name == "grace"
+    assert site.asked.count("/jwks") == 2
+
+
+def test_keys_that_nobody_knows_are_not_asked_for_again_and_again(
+    provider: Provider, site: Site
+) -> None:
+    site.key = new_key("forged")
+    for _ in range(3):
+        with pytest.raises(AccessError, match="InvalidKeyIdError"):
+            log_in(provider, site)
+    assert site.asked.count("/jwks") == 2
+
+
 def test_name_is_the_first_that_the_provider_tells(provider: Provider, site: Site) -> None:
     site.claims |= {"preferred_username": "", "email": "Grace@hospital.example"}
     assert log_in(provider, site).name == "grace@hospital.example"
