@@ -67,6 +67,8 @@ def forward(output: "orthanc.RestOutput", uri: str, **request: Any) -> None:  # 
     )
     for name, value in answer.headers.items():
         output.SetHttpHeader(name.title(), value)
+    for cookie in answer.cookies:
+        output.SetHttpHeader("Set-Cookie", cookie)  # adds, as Orthanc does with any name
     _answer(output, answer)
 
 
