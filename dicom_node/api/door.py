@@ -14,6 +14,7 @@ from starlette.requests import cookie_parser
 
 from dicom_node import log
 from dicom_node.access.limits import Limits
+from dicom_node.access.origin import session_cookie
 from dicom_node.access.passwords import Passwords
 from dicom_node.domain import ANONYMOUS, UNKNOWN, Identity, Role
 from dicom_node.ledger import Ledger, Lifetime
@@ -50,7 +51,7 @@ class Door:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.limits = Limits()
         self.secure = settings.public.startswith("https:")
-        self.cookie = "__Host-dicom-node-session" if self.secure else "dicom-node-session"
+        self.cookie = session_cookie(settings.public)
         self.lifetime = Lifetime(
             timedelta(minutes=settings.session_idle_min),
             timedelta(hours=settings.session_longest_h),

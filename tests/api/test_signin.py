@@ -50,12 +50,12 @@ def test_cookie_is_for_this_node_and_its_pages_alone(
     client: AsgiClient, services: Services, ada: tuple[str, str]
 ) -> None:
     name, _, attributes = log_in(client, ada).headers["set-cookie"].partition("=")
-    assert name == "dicom-node-session"
+    assert name == "dicom-node-session-8042"
     assert attributes.split("; ")[1:] == ["HttpOnly", "Path=/", "SameSite=lax"]
     secure = services.settings.model_copy(update={"public_url": "https://node.example"})
     answer = log_in(AsgiClient(create(replace(services, settings=secure))), ada)
     name, _, attributes = answer.headers["set-cookie"].partition("=")
-    assert name == "__Host-dicom-node-session"
+    assert name == "__Host-dicom-node-session-443"
     assert attributes.split("; ")[1:] == ["HttpOnly", "Path=/", "SameSite=lax", "Secure"]
 
 
