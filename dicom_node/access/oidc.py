@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
+from dicom_node.access.journeys import Journey, Seal
 from dicom_node.domain import Identity, Role, checked_name
 from dicom_node.errors import AccessError
 from dicom_node.settings import OidcSettings
@@ -23,8 +24,6 @@ from dicom_node.settings import OidcSettings
 _TIMEOUT_S: Final = 10.0
 _METADATA_KEPT_S: Final = 3600.0
 _FORGOTTEN_EVERY_S: Final = 60.0
-_JOURNEY_S: Final = 600.0
-_JOURNEYS: Final = 1000
 _LEEWAY_S: Final = 60
 _SIGNATURES: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 """Asymmetric ones alone: neither ``none`` nor a client's secret signs for a user."""
@@ -34,56 +33,44 @@ _STRONGEST_FIRST: Final = (Role.OPERATOR, Role.RADIOLOGIST, Role.READER)
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
-    """A login under way at the provider; ``browser`` is what the cookie holds."""
-
-    browser: str
-    verifier: str
-    nonce: str
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
 class Departure:
-    """Where to send a browser, and the cookie by which it is known when it comes back."""
+    """Where to send a browser, and the sealed journey that it brings back in a cookie."""
 
     url: str
-    browser: str
+    sealed: str
 
 
 class Provider:
-    """The site's provider; safe to share between threads, forgets journeys at a restart."""
+    """The site's provider; safe to share between threads."""
 
     def __init__(self, site: OidcSettings, public: str) -> None:
         self._site = site
         self._redirect_uri = f"{public}/ai/login/oidc/callback"
-        self._journeys: TTLCache[str, Journey] = TTLCache(_JOURNEYS, _JOURNEY_S)
+        self._seal = Seal()
         self._metadata: TTLCache[str, Mapping[str, Any]] = TTLCache(4, _METADATA_KEPT_S)
         self._forgotten: TTLCache[str, bool] = TTLCache(4, _FORGOTTEN_EVERY_S)
         self._lock = Lock()
 
     def depart(self, wanted: str) -> Departure:
         """Begin a login that ends at the place ``wanted``; raises AccessError."""
-        browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
-        journey = Journey(browser, verifier, nonce, wanted)
+        journey = Journey(*(secrets.token_urlsafe(32) for _ in range(3)), wanted)
         with _told(), self._client() as client:
-            url, state = client.create_authorization_url(
+            url, _ = client.create_authorization_url(
                 self._fetched("/.well-known/openid-configuration")["authorization_endpoint"],
+                state=journey.state,
                 code_verifier=journey.verifier,
                 nonce=journey.nonce,
             )
-        with self._lock:
-            self._journeys[state] = journey
-        return Departure(url, journey.browser)
+        return Departure(url, self._seal.close(journey))
 
-    def arrive(self, state: str, code: str, browser: str) -> tuple[Identity, str]:
+    def arrive(self, state: str, code: str, sealed: str) -> tuple[Identity, str]:
         """Return who came back, and where he wanted to go; raises AccessError.
 
-        A state serves once, and the browser that left alone.
+        A state serves the browser alone that left with it. A code serves once at the provider
+        (RFC 6749 4.1.2), and only with the verifier that is under the seal.
         """
-        with self._lock:
-            journey = self._journeys.pop(state, None)
-        if journey is None or not secrets.compare_digest(journey.browser, browser):
+        journey = self._seal.open(sealed)
+        if journey is None or not secrets.compare_digest(journey.state.encode(), state.encode()):
             raise AccessError("this login has run out or was begun elsewhere; log in again")
         metadata = self._fetched("/.well-known/openid-configuration")
         with _told(), self._client() as client:

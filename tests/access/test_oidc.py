@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from dicom_node.access.journeys import Journey, Seal
 from dicom_node.access.oidc import Departure, Provider
 from dicom_node.domain import RESERVED, Identity, Role
 from dicom_node.errors import AccessError
@@ -106,7 +108,7 @@ def leave(provider: Provider, site: Site, wanted: str = "/ai/") -> tuple[Departu
 
 def log_in(provider: Provider, site: Site) -> Identity:
     departure, state = leave(provider, site)
-    identity, _ = provider.arrive(state, "code", departure.browser)
+    identity, _ = provider.arrive(state, "code", departure.sealed)
     return identity
 
 
@@ -155,6 +157,54 @@ def test_keys_that_nobody_knows_are_not_asked_for_again_and_again(
         with pytest.raises(AccessError, match="InvalidKeyIdError"):
             log_in(provider, site)
     assert site.asked.count("/jwks") == 2
+
+
+def test_login_leads_to_where_the_user_wanted_to_go(provider: Provider, site: Site) -> None:
+    departure, state = leave(provider, site, "/ai/trends")
+    assert provider.arrive(state, "code", departure.sealed)[1] == "/ai/trends"
+
+
+def test_login_is_ended_by_the_browser_alone_that_began_it(provider: Provider, site: Site) -> None:
+    departure, state = leave(provider, site)
+    other, others_state = leave(provider, site)
+    for wrong, sealed in (
+        (state, ""),
+        (state, "a.b.c.d.e"),
+        (state, "eyJhbGciOlsiZGlyIl0sImVuYyI6e319..AA.AA.AA"),
+        (state, other.sealed),
+        (others_state, departure.sealed),
+        ("", departure.sealed),
+        ("é", departure.sealed),
+        (state, departure.sealed[:-4] + "AAAA"),
+        (state, Seal().close(Journey(state, "v", "n", "/ai/"))),
+    ):
+        with pytest.raises(AccessError, match="begun elsewhere"):
+            provider.arrive(wrong, "code", sealed)
+
+
+def test_seal_hides_what_it_holds_and_runs_out() -> None:
+    now = [1000.0]
+    seal = Seal(lambda: now[0])
+    journey = Journey("state", "the-verifier", "the-nonce", "/ai/")
+    sealed = seal.close(journey)
+    assert seal.open(sealed) == journey
+    assert not any(word.encode() in decoded(sealed) for word in ("verifier", "nonce", "/ai/"))
+    now[0] += 600
+    assert seal.open(sealed) is None
+
+
+def test_sealed_journey_fits_into_a_cookie() -> None:
+    seal = Seal()
+    for wanted, kept in (("/ai/" + "x" * 2044, "/ai/" + "x" * 2044), ("/ai/" + "x" * 4000, "")):
+        sealed = seal.close(Journey("s" * 43, "v" * 43, "n" * 43, wanted))
+        assert len(sealed) < 3800
+        opened = seal.open(sealed)
+        assert opened is not None
+        assert opened.wanted == kept
+
+
+def decoded(sealed: str) -> bytes:
+    return b"".join(urlsafe_b64decode(part + "==") for part in sealed.split("."))
 
 
 def test_name_is_the_first_that_the_provider_tells(provider: Provider, site: Site) -> None:
