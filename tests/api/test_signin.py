@@ -12,7 +12,7 @@ from dicom_node.api.signin import place
 from dicom_node.domain import Role
 from dicom_node.ledger import Ledger
 from tests.asgi import AsgiClient
-from tests.ledgers import Clock, add_user
+from tests.ledgers import STUDY, Clock, add_user, report
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -150,6 +150,21 @@ def test_looking_at_the_list_keeps_no_session_alive(
     assert client.get("/ai/board", headers=cookie).status_code == 200
     clock.forward(11 * 60)
     assert client.get("/ai/board", headers=cookie).status_code == 401
+
+
+def test_drawer_that_refreshes_itself_is_no_act_and_one_look(
+    client: AsgiClient, ada: tuple[str, str], clock: Clock, ledger: Ledger
+) -> None:
+    report(ledger)
+    by_itself = cookie_of(log_in(client, ada)) | {"X-Refresh": "1"}
+    for _ in range(2):  # who says so at first has looked as well
+        assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 200
+        clock.forward(25 * 60)
+    assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 200
+    clock.forward(11 * 60)
+    assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 401
+    looks = [entry for entry in ledger.audit.entries(STUDY) if entry.action == "study.open"]
+    assert [entry.actor for entry in looks] == ["ada"]
 
 
 @pytest.mark.parametrize(
