@@ -57,7 +57,8 @@ class Door:
             timedelta(hours=settings.session_longest_h),
         )
         self._ledger = ledger
-        self._always_shut = settings.allow_remote or settings.oidc is not None
+        self._has_provider = settings.oidc is not None
+        self._always_shut = settings.allow_remote or self._has_provider
         self._passwords = Passwords()
         self._lock = Lock()
         self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S)
@@ -86,9 +87,7 @@ class Door:
         if self.is_open():
             return Visitor(_EVERYBODY, address, is_open=True)
         token = self.token(headers)
-        identity = (
-            self._ledger.sessions.identity(token, self.lifetime, used=used) if token else None
-        )
+        identity = self._by_session(token, used=used) if token else None
         if identity is not None:
             return Visitor(identity, address)
         attempt = self._by_basic(headers.get("authorization", ""), address)
@@ -130,6 +129,11 @@ class Door:
         self._ledger.sessions.end(token)
         if identity is not None:
             self._ledger.audit.append(identity.name, "logout")
+
+    def _by_session(self, token: str, *, used: bool) -> Identity | None:
+        return self._ledger.sessions.identity(
+            token, self.lifetime, used=used, vouched=self._has_provider
+        )
 
     def _by_basic(self, authorization: str, address: str) -> Attempt:
         """Check HTTP Basic credentials (RFC 7617); right ones are remembered for minutes."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.api.signin import place
 from dicom_node.domain import Role
-from dicom_node.ledger import Ledger
+from dicom_node.ledger import Ledger, Lifetime
 from tests.asgi import AsgiClient
 from tests.ledgers import STUDY, Clock, add_user, report
 
@@ -226,6 +227,15 @@ def test_form_without_an_end_is_read_no_further_than_a_form_is_long(client: Asgi
 def test_login_page_of_an_open_node_says_so(client: AsgiClient) -> None:
     page = client.get("/ai/login").text
     assert "<p >Nobody needs to log in" in page
+
+
+def test_session_of_the_site_ends_with_the_sites_login(
+    client: AsgiClient, ledger: Ledger, ada: tuple[str, str]
+) -> None:
+    lifetime = Lifetime(timedelta(hours=1), timedelta(hours=12))
+    token = ledger.sessions.begin("grace", lifetime, Role.OPERATOR)
+    cookie = {"Cookie": f"dicom-node-session-8042={token}"}
+    assert client.get("/ai/session", headers=cookie).status_code == 401
 
 
 def test_site_login_that_is_not_set_up_is_404(client: AsgiClient) -> None:
