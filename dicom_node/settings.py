@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     dicom_tls_key_file: OptionalFile = None
     dicom_tls_ca_file: OptionalFile = None
     dicom_plain: bool = False
+    http_plain: bool = False
     modalities: tuple[ModalitySettings, ...] = ()
 
     audit_syslog_host: str = ""

@@ -296,6 +296,7 @@ def test_up_for_other_machines_without_a_user_says_what_to_do(
 ) -> None:
     wanted = ("NODE_ALLOW_REMOTE", "NODE_BEHIND_TLS_PROXY", "NODE_DICOM_PLAIN")
     remote = {**node.environment, **dict.fromkeys(wanted, "true")}
+    remote["NODE_PUBLIC_URL"] = "https://node.example"
     fresh = LiveNode(tmp_path / "home", free_port(), free_port(), free_port(), remote)
     told = fresh.run("up", "--detach", check=False)
     assert told.returncode == 1
