@@ -99,20 +99,29 @@ class Door:
 
     def log_in(self, name: str, password: str, address: str, by: str) -> Attempt:
         """Check a name and a password, within the limits, and write down how it went."""
-        if wait_s := self.limits.login(name, address):
-            log.get().warning("access.too_many_attempts", status=429)
-            return Attempt(None, wait_s)
         user = self._ledger.users.get(name)
-        fits = self._passwords.fits(password, None if user is None else user.password_hash)
-        if user is None or not fits or user.disabled:
-            self.failed(name, address, by, UNKNOWN if user is None else user.name)
+        fits = False
+        with self._passwords.turn():
+            if wait_s := self.limits.begin_login(name, address):
+                log.get().warning("access.too_many_attempts", status=429)
+                return Attempt(None, wait_s)
+            try:
+                hashed = None if user is None else user.password_hash
+                fits = self._passwords.fits(password, hashed) and not (user and user.disabled)
+            finally:
+                self.limits.end_login(name, address, failed=not fits)
+        if user is None or not fits:
+            self._note_failed(UNKNOWN if user is None else user.name, address, by)
             return Attempt(None)
         self.welcome(user.name, user.role, address, by)
         return Attempt(Identity(user.name, user.role))
 
-    def failed(self, name: str, address: str, by: str, who: str = UNKNOWN) -> None:
-        """Count a login that failed, and write it down."""
-        self.limits.login_failed(name, address)
+    def failed(self, address: str, by: str) -> None:
+        """Count a login that failed at the site's provider, and write it down."""
+        self.limits.login_failed("", address)
+        self._note_failed(UNKNOWN, address, by)
+
+    def _note_failed(self, who: str, address: str, by: str) -> None:
         self._ledger.audit.append(who, "login.failed", detail=f"{by} from {address}")
 
     def welcome(self, name: str, role: Role, address: str, by: str) -> None:

@@ -57,7 +57,7 @@ def come_back(
         )
         _refuse_namesakes(node, identity)
     except AccessError as exc:
-        door.failed("", who.address, "oidc")
+        door.failed(who.address, "oidc")
         return login_page("/ai/", str(exc), HTTPStatus.UNAUTHORIZED, sso=True)
     door.welcome(identity.name, identity.role, who.address, "oidc")
     response = enter(door, door.begin(identity.name, identity.role), place(wanted))
