@@ -8,7 +8,8 @@ answer with more than a bare 403. Orthanc reads a request's body after this, and
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from typing import Final, Self
@@ -27,6 +28,9 @@ TOKEN_HEADER: Final = "x-node-token"  # noqa: S105  # the header's name, no secr
 WHO: Final = "/internal/who"
 _TIMEOUT_S: Final = 10.0
 _KEPT_S: Final = 3.0
+_OPEN_KEPT_S: Final = 5.0
+"""How long an open node stays open while the API process is away; a user may have been added."""
+
 _KEPT: Final = 2048
 _THREADS: Final = 1024
 _LONGEST_BODY: Final = 65_536
@@ -52,13 +56,21 @@ def speaks_for_the_node(headers: Mapping[str, str], token: str) -> bool:
 class Guard:
     """Says yes or no to each request; safe to share between threads."""
 
-    def __init__(self, api: httpx.Client, token: str, origins: Origins, *, proxied: bool) -> None:
+    def __init__(
+        self,
+        api: httpx.Client,
+        token: str,
+        origins: Origins,
+        *,
+        proxied: bool,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._api = api
         self._token = token
         self._origins = origins
         self._proxied = proxied
-        self._was_open = False
-        self._known: TTLCache[bytes, Who] = TTLCache(_KEPT, _KEPT_S)
+        self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S, timer)
+        self._known: TTLCache[bytes, Who] = TTLCache(_KEPT, _KEPT_S, timer)
         self._lock = Lock()
         self._addresses: TTLCache[int, str] = TTLCache(_THREADS, 3600)
 
@@ -113,11 +125,11 @@ class Guard:
             known = self._known.get(key)
         if known is None:
             known = self._ask(credentials, address)
-            if known is None:
-                return Identity(ANONYMOUS, Role.OPERATOR) if self._was_open else None
             with self._lock:
+                if known is None:
+                    return Identity(ANONYMOUS, Role.OPERATOR) if self._open.get("") else None
                 self._known[key] = known
-                self._was_open = known.is_open
+                self._open[""] = known.is_open
         return known.identity
 
     def _ask(self, credentials: Mapping[str, str], address: str) -> Who | None:

@@ -1,6 +1,7 @@
 """What the plugin's filter lets in; the API behind it is the real one, in this process."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -64,9 +65,10 @@ def api(ledger: Ledger, tmp_path: Path) -> Api:
     return Api(create(services))
 
 
-def guard(api: Api, *, proxied: bool = False) -> Guard:
+def guard(api: Api, *, proxied: bool = False, timer: Callable[[], float] = time.monotonic) -> Guard:
     client = httpx.Client(transport=httpx.MockTransport(api), base_url="http://api")
-    return Guard(client, "token", Origins.of("http://127.0.0.1:8042"), proxied=proxied)
+    origins = Origins.of("http://127.0.0.1:8042")
+    return Guard(client, "token", origins, proxied=proxied, timer=timer)
 
 
 def basic(user: tuple[str, str]) -> dict[str, str]:
@@ -80,6 +82,19 @@ def test_without_users_everybody_on_this_machine_may_all(api: Api) -> None:
     assert all(open_guard.admits("/changes", method, "127.0.0.1", HERE) for method in (GET, DELETE))
     api.away = True
     assert open_guard.admits("/system", GET, "127.0.0.2", HERE)
+
+
+def test_open_node_is_not_open_for_ever_while_the_api_is_away(api: Api) -> None:
+    now = [0.0]
+    open_guard = guard(api, timer=lambda: now[0])
+    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    api.away = True
+    now[0] = 4.0
+    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    now[0] = 5.0
+    assert not open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    api.away = False
+    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
 
 
 def test_each_role_gets_what_it_may(api: Api, ledger: Ledger) -> None:
