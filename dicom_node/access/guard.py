@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from typing import Final, Self
+from urllib.parse import quote
 
 import httpx
 from cachetools import TTLCache
 
 from dicom_node import log
+from dicom_node.access.fetches import Fetches, LookUp
 from dicom_node.access.origin import Origins
 from dicom_node.access.rules import permits
 from dicom_node.domain import ANONYMOUS, Identity, Role
@@ -25,6 +27,9 @@ from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
 
 TOKEN_HEADER: Final = "x-node-token"  # noqa: S105  # the header's name, no secret
+FETCHED_HEADER: Final = "x-node-fetched"
+"""With `WHO`: the study, percent-encoded, of which this person fetches images or tags."""
+
 WHO: Final = "/internal/who"
 _TIMEOUT_S: Final = 10.0
 _KEPT_S: Final = 3.0
@@ -32,6 +37,10 @@ _OPEN_KEPT_S: Final = 5.0
 """How long an open node stays open while the API process is away; a user may have been added."""
 
 _KEPT: Final = 2048
+_TOLD: Final = 16_384
+_TOLD_S: Final = 3600.0
+"""As often as the trail says it again (`api.looks`)."""
+
 _THREADS: Final = 1024
 _LONGEST_BODY: Final = 65_536
 """Of a request to the API, where nobody has yet asked who sent it; a comment has 4,000 letters."""
@@ -63,31 +72,44 @@ class Guard:
         origins: Origins,
         *,
         proxied: bool,
+        fetches: Fetches,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._token = token
         self._origins = origins
         self._proxied = proxied
+        self._fetches = fetches
+        self._told: TTLCache[tuple[str, str], bool] = TTLCache(_TOLD, _TOLD_S, timer)
         self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S, timer)
         self._known: TTLCache[bytes, Who] = TTLCache(_KEPT, _KEPT_S, timer)
         self._lock = Lock()
         self._addresses: TTLCache[int, str] = TTLCache(_THREADS, 3600)
 
     @classmethod
-    def connect(cls, settings: Settings) -> Self:
+    def connect(cls, settings: Settings, look_up: LookUp) -> Self:
         """Prepare the connection to the API process; raise SettingsError without a token."""
         token = settings.internal_token
         if token is None:
             raise SettingsError(f"{settings.token_file} is missing: dicom-node up makes it")
         origins = Origins.of(settings.public)
-        return cls(api_client(settings), token, origins, proxied=settings.is_proxied)
+        fetches = Fetches(look_up)
+        proxied = settings.is_proxied
+        return cls(api_client(settings), token, origins, proxied=proxied, fetches=fetches)
 
-    def admits(self, path: str, method: int, address: str, headers: Mapping[str, str]) -> bool:
+    def admits(
+        self,
+        path: str,
+        method: int,
+        address: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+    ) -> bool:
         """Decide about one request, by the node's own token or by who sent it.
 
         Orthanc calls it on the thread that will carry the request out, and tells the address of
-        the sender here alone: it is kept for `address`.
+        the sender here alone: it is kept for `address`. What a person fetches of a study goes into
+        the audit trail; where it cannot, nothing is fetched.
         """
         sent = _lowered(headers)
         address = self._sender(address, sent)
@@ -102,7 +124,12 @@ class Guard:
             log.get().warning("access.foreign", method=verb, status=403)
             return False
         identity = self._who(sent, address)
-        return identity is not None and permits(identity.role, verb, path)
+        if identity is None or not permits(identity.role, verb, path):
+            return False
+        if verb != "GET":
+            return True
+        studies = self._fetches.studies(path, query or {})
+        return all(self._is_noted(uid, identity, sent, address) for uid in studies)
 
     def is_the_node(self, headers: Mapping[str, str]) -> bool:
         """Tell whether one of the node's own processes sent a request."""
@@ -113,13 +140,29 @@ class Guard:
         with self._lock:
             return self._addresses.get(get_ident(), "")
 
+    def _is_noted(
+        self, study_uid: str, identity: Identity, headers: Mapping[str, str], address: str
+    ) -> bool:
+        """Tell whether the audit trail knows that somebody fetches a study; see that it does."""
+        key = (identity.name, study_uid)
+        with self._lock:
+            if key in self._told:
+                return True
+        who = self._ask(_credentials(headers), address, fetched=study_uid)
+        if who is None or who.identity is None or who.identity.name != identity.name:
+            log.get().warning("access.not_noted", study_uid=study_uid)
+            return False
+        with self._lock:
+            self._told[key] = True
+        return True
+
     def _sender(self, address: str, headers: Mapping[str, str]) -> str:
         """Return the sender's address; a proxy of the site appends the one that it saw."""
         seen = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         return seen if self._proxied and seen else address
 
     def _who(self, headers: Mapping[str, str], address: str) -> Identity | None:
-        credentials = {n: headers[n] for n in ("authorization", "cookie") if n in headers}
+        credentials = _credentials(headers)
         key = hashlib.sha256(repr((sorted(credentials.items()), address)).encode()).digest()
         with self._lock:
             known = self._known.get(key)
@@ -132,9 +175,11 @@ class Guard:
                 self._open[""] = known.is_open
         return known.identity
 
-    def _ask(self, credentials: Mapping[str, str], address: str) -> Who | None:
-        """Ask the API process; None where it does not answer."""
+    def _ask(self, credentials: Mapping[str, str], address: str, fetched: str = "") -> Who | None:
+        """Ask the API process; None where it does not answer. ``fetched``: a study's UID."""
         sent = {**credentials, TOKEN_HEADER: self._token, "x-node-address": address}
+        if fetched:
+            sent[FETCHED_HEADER] = quote(fetched, safe="")
         headers = httpx.Headers(sent, encoding="utf-8")  # a cookie of another application's
         try:
             answer = self._api.get(WHO, headers=headers)
@@ -164,6 +209,10 @@ def api_client(settings: Settings, timeout_s: float = _TIMEOUT_S) -> httpx.Clien
         trust_env=False,
         headers={"Accept-Encoding": "identity"},  # unless the browser asks for another
     )
+
+
+def _credentials(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in ("authorization", "cookie") if name in headers}
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -53,7 +53,8 @@ class Provider:
 
     def depart(self, wanted: str) -> Departure:
         """Begin a login that ends at the place ``wanted``; raises AccessError."""
-        journey = Journey(*(secrets.token_urlsafe(32) for _ in range(3)), wanted)
+        state, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
+        journey = Journey(state, verifier, nonce, wanted)
         with _told(), self._client() as client:
             url, _ = client.create_authorization_url(
                 self._fetched("/.well-known/openid-configuration")["authorization_endpoint"],

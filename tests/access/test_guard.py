@@ -1,5 +1,6 @@
 """What the plugin's filter lets in; the API behind it is the real one, in this process."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from dicom_node import policy
+from dicom_node.access.fetches import Fetches
 from dicom_node.access.guard import Guard
 from dicom_node.access.origin import Origins
 from dicom_node.api.app import create
@@ -68,7 +70,19 @@ def api(ledger: Ledger, tmp_path: Path) -> Api:
 def guard(api: Api, *, proxied: bool = False, timer: Callable[[], float] = time.monotonic) -> Guard:
     client = httpx.Client(transport=httpx.MockTransport(api), base_url="http://api")
     origins = Origins.of("http://127.0.0.1:8042")
-    return Guard(client, "token", origins, proxied=proxied, timer=timer)
+    fetches = Fetches(orthanc)
+    return Guard(client, "token", origins, proxied=proxied, fetches=fetches, timer=timer)
+
+
+def orthanc(path: str, _body: bytes) -> bytes:
+    """Stand for Orthanc, in which every second image belongs to another study."""
+    number = int(path.split("/")[2]) % 2 + 1
+    return json.dumps({"MainDicomTags": {"StudyInstanceUID": f"1.2.{number}"}}).encode()
+
+
+def fetched(ledger: Ledger) -> list[tuple[str, str | None]]:
+    entries = reversed(ledger.audit.entries())
+    return [(one.actor, one.study_instance_uid) for one in entries if one.action == "study.fetch"]
 
 
 def basic(user: tuple[str, str]) -> dict[str, str]:
@@ -137,8 +151,51 @@ def test_header_beyond_ascii_is_no_credential_and_no_error(
 def test_the_api_is_asked_once_for_many_images(api: Api, ledger: Ledger) -> None:
     reader = add_user(ledger, "ada", Role.READER)
     at_door = guard(api)
-    assert all(at_door.admits("/instances/1", GET, "", basic(reader)) for _ in range(100))
+    assert all(at_door.admits("/system", GET, "", basic(reader)) for _ in range(100))
     assert api.asked == 1
+
+
+def test_who_fetches_images_is_in_the_trail_once_an_hour(api: Api, ledger: Ledger) -> None:
+    ada, eve = (add_user(ledger, name, Role.READER) for name in ("ada", "eve"))
+    now = [0.0]
+    at_door = guard(api, timer=lambda: now[0])
+    for number in range(100):
+        assert at_door.admits(f"/instances/{number}/file", GET, "", basic(ada))
+    assert api.asked == 3
+    assert fetched(ledger) == [("ada", "1.2.1"), ("ada", "1.2.2")]
+    assert at_door.admits("/instances/1/file", GET, "", basic(eve))
+    assert fetched(ledger)[2:] == [("eve", "1.2.2")]
+    now[0] = 3601.0
+    asked = api.asked
+    assert at_door.admits("/instances/1/file", GET, "", basic(eve))
+    assert api.asked == asked + 2
+
+
+def test_the_nodes_own_fetches_and_refused_ones_are_not_in_the_trail(
+    api: Api, ledger: Ledger
+) -> None:
+    reader = add_user(ledger, "ada", Role.READER)
+    at_door = guard(api)
+    assert at_door.admits("/instances/1/file", GET, "", {**HERE, "X-Node-Token": "token"})
+    assert not at_door.admits("/instances/1/file", GET, "", HERE)
+    assert not at_door.admits("/instances/1", DELETE, "", basic(reader))
+    assert fetched(ledger) == []
+
+
+def test_what_cannot_be_written_down_is_not_given(api: Api, ledger: Ledger) -> None:
+    reader = add_user(ledger, "ada", Role.READER)
+    at_door = guard(api)
+    assert at_door.admits("/instances/1/file", GET, "", basic(reader))
+    api.away = True
+    assert at_door.admits("/instances/3/file", GET, "", basic(reader))
+    assert not at_door.admits("/instances/2/file", GET, "", basic(reader))
+    api.away = False
+    assert at_door.admits("/instances/2/file", GET, "", basic(reader))
+
+
+def test_on_an_open_node_nobody_in_particular_fetches(api: Api, ledger: Ledger) -> None:
+    assert guard(api).admits("/instances/1/file", GET, "127.0.0.1", HERE)
+    assert fetched(ledger) == [("anonymous", "1.2.2")]
 
 
 def test_while_the_api_is_away_nobody_new_comes_in(api: Api, ledger: Ledger) -> None:
@@ -173,9 +230,9 @@ def test_what_the_api_answers_itself_passes(api: Api, path: str) -> None:
     assert guard(api).admits(path, POST, "127.0.0.1", {"Host": "evil.example"})
 
 
-@pytest.mark.parametrize(
-    ("headers", "let_in"),
-    [
+def test_body_that_nobody_has_read_is_short_or_the_nodes_own(api: Api) -> None:
+    at_door = guard(api)
+    for headers, let_in in (
         ({}, True),
         ({"Content-Length": "65536"}, True),
         ({"Content-Length": "65537"}, False),
@@ -184,12 +241,8 @@ def test_what_the_api_answers_itself_passes(api: Api, path: str) -> None:
         ({"Content-Length": "٣"}, False),
         ({"Transfer-Encoding": "chunked"}, False),
         ({"Content-Length": "10000000", "X-Node-Token": "token"}, True),
-    ],
-)
-def test_body_that_nobody_has_read_is_short_or_the_nodes_own(
-    api: Api, headers: dict[str, str], let_in: bool
-) -> None:
-    assert guard(api).admits("/ai/login", POST, "127.0.0.1", HERE | headers) is let_in
+    ):
+        assert at_door.admits("/ai/login", POST, "127.0.0.1", HERE | headers) is let_in
 
 
 @pytest.mark.parametrize(("proxied", "address"), [(True, "192.0.2.9"), (False, "127.0.0.1")])

@@ -1,5 +1,6 @@
 """Who gets what from a real node that other machines may reach."""
 
+import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -141,6 +142,20 @@ def attempts() -> Iterator[tuple[str, str, dict[str, str]]]:
         yield "POST", "/ai/studies/1.2.3/runs", headers
         yield "DELETE", "/changes", headers
         yield "GET", "/changes?_method=DELETE", headers
+
+
+def test_who_fetches_images_is_in_the_trail(guarded: GuardedNode, read: Read) -> None:
+    with guarded.by_basic(READER) as client:
+        told = client.get(f"/studies/{read.orthanc_id}/instances").json()
+        files = [f"/instances/{one['ID']}/file" for one in told]
+        uid = told[0]["MainDicomTags"]["SOPInstanceUID"]
+        wado = f"/wado?requestType=WADO&objectUID={uid}&contentType=application/dicom"
+        paths = [*files, wado, f"/dicom-web/studies/{read.uid}/metadata"]
+        assert {client.get(path).status_code for path in paths * 2} == {200}
+        assert client.get("/instances/unknown/file").status_code == 404
+    entries = guarded.node.run("audit", "--study", read.uid, "--json").stdout
+    fetched = [e["actor"] for e in json.loads(entries)["entries"] if e["action"] == "study.fetch"]
+    assert fetched.count("reader") == 1
 
 
 def test_body_of_a_stranger_is_not_waited_for(guarded: GuardedNode) -> None:
