@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     dicom_tls_key_file: OptionalFile = None
     dicom_tls_ca_file: OptionalFile = None
     dicom_plain: bool = False
+    http_plain: bool = False
     modalities: tuple[ModalitySettings, ...] = ()
 
     audit_syslog_host: str = ""
@@ -176,13 +177,23 @@ class Settings(BaseSettings):
 
     @property
     def listen_address(self) -> IPv4Address:
-        """The address of Orthanc's two ports: loopback, unless the site opens the node."""
+        """The address of the node's ports: loopback, unless the site opens the node."""
         return self.bind_address or (EVERY_ADDRESS if self.allow_remote else LOOPBACK)
 
     @property
     def own_address(self) -> IPv4Address:
-        """The address by which this machine itself reaches the two ports."""
+        """The address by which this machine itself reaches those ports."""
         return LOOPBACK if self.listen_address == EVERY_ADDRESS else self.listen_address
+
+    @property
+    def loopback_port(self) -> int | None:
+        """The HTTP port where DICOM may be open and HTTP is not: the node's own proxy ends TLS."""
+        return None if self.https_certificate_file is None else self.http_port
+
+    @property
+    def http_address(self) -> IPv4Address:
+        """The address of Orthanc's HTTP port; behind the node's own HTTPS always loopback."""
+        return self.listen_address if self.loopback_port is None else LOOPBACK
 
     @property
     def database(self) -> str:
@@ -197,7 +208,8 @@ class Settings(BaseSettings):
     @property
     def orthanc(self) -> str:
         """Base URL of Orthanc's REST API, without a trailing slash."""
-        return (self.orthanc_url or f"http://{self.own_address}:{self.http_port}").rstrip("/")
+        address = self.own_address if self.loopback_port is None else LOOPBACK
+        return (self.orthanc_url or f"http://{address}:{self.http_port}").rstrip("/")
 
     @property
     def api(self) -> str:

@@ -15,10 +15,12 @@ import httpx
 
 from dicom_node.domain import Role
 from tests.certificates import Authority
+from tests.namespaces import HERE
 from tests.nodes import FINAL, LiveNode, NotYetError, eventually, free_port
 
 _TOML = """
 allow_remote = true
+bind_address = "{address}"
 dicom_plain = true
 https_port = {port}
 https_certificate_file = "{certificate}"
@@ -91,17 +93,18 @@ def password_of(name: str) -> str:
 
 
 @contextmanager
-def guarded_node(folder: Path) -> Iterator[GuardedNode]:
+def guarded_node(folder: Path, address: str = "0.0.0.0") -> Iterator[GuardedNode]:
     """Start a provider and a node that other machines may reach, and end both."""
     home = folder / "node"
     home.mkdir()
     authority = Authority(folder / "ca")
-    pair = authority.issue("127.0.0.1", "node.example")
+    pair = authority.issue("127.0.0.1", HERE, "node.example")
     secret = folder / "client-secret"
     secret.write_text("a secret of the site\n")
     with _provider() as issuer:
         port = free_port()
         words: Mapping[str, object] = {
+            "address": address,
             "port": port,
             "certificate": pair.certificate,
             "key": pair.key,

@@ -13,76 +13,65 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from cachetools import TTLCache
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from dicom_node.domain import Identity, Role
+from dicom_node.access.journeys import Journey, Seal
+from dicom_node.domain import Identity, Role, checked_name
 from dicom_node.errors import AccessError
 from dicom_node.settings import OidcSettings
 
 _TIMEOUT_S: Final = 10.0
 _METADATA_KEPT_S: Final = 3600.0
-_JOURNEY_S: Final = 600.0
-_JOURNEYS: Final = 1000
+_FORGOTTEN_EVERY_S: Final = 60.0
 _LEEWAY_S: Final = 60
 _SIGNATURES: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 """Asymmetric ones alone: neither ``none`` nor a client's secret signs for a user."""
 
 _NAMES: Final = ("preferred_username", "email", "sub")
-_LONGEST_NAME: Final = 64
 _STRONGEST_FIRST: Final = (Role.OPERATOR, Role.RADIOLOGIST, Role.READER)
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
-    """A login under way at the provider; ``browser`` is what the cookie holds."""
-
-    browser: str
-    verifier: str
-    nonce: str
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
 class Departure:
-    """Where to send a browser, and the cookie by which it is known when it comes back."""
+    """Where to send a browser, and the sealed journey that it brings back in a cookie."""
 
     url: str
-    browser: str
+    sealed: str
 
 
 class Provider:
-    """The site's provider; safe to share between threads, forgets journeys at a restart."""
+    """The site's provider; safe to share between threads."""
 
     def __init__(self, site: OidcSettings, public: str) -> None:
         self._site = site
         self._redirect_uri = f"{public}/ai/login/oidc/callback"
-        self._journeys: TTLCache[str, Journey] = TTLCache(_JOURNEYS, _JOURNEY_S)
+        self._seal = Seal()
         self._metadata: TTLCache[str, Mapping[str, Any]] = TTLCache(4, _METADATA_KEPT_S)
+        self._forgotten: TTLCache[str, bool] = TTLCache(4, _FORGOTTEN_EVERY_S)
         self._lock = Lock()
 
     def depart(self, wanted: str) -> Departure:
         """Begin a login that ends at the place ``wanted``; raises AccessError."""
-        browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
-        journey = Journey(browser, verifier, nonce, wanted)
+        state, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
+        journey = Journey(state, verifier, nonce, wanted)
         with _told(), self._client() as client:
-            url, state = client.create_authorization_url(
+            url, _ = client.create_authorization_url(
                 self._fetched("/.well-known/openid-configuration")["authorization_endpoint"],
+                state=journey.state,
                 code_verifier=journey.verifier,
                 nonce=journey.nonce,
             )
-        with self._lock:
-            self._journeys[state] = journey
-        return Departure(url, journey.browser)
+        return Departure(url, self._seal.close(journey))
 
-    def arrive(self, state: str, code: str, browser: str) -> tuple[Identity, str]:
+    def arrive(self, state: str, code: str, sealed: str) -> tuple[Identity, str]:
         """Return who came back, and where he wanted to go; raises AccessError.
 
-        A state serves once, and the browser that left alone.
+        A state serves the browser alone that left with it. A code serves once at the provider
+        (RFC 6749 4.1.2), and only with the verifier that is under the seal.
         """
-        with self._lock:
-            journey = self._journeys.pop(state, None)
-        if journey is None or not secrets.compare_digest(journey.browser, browser):
+        journey = self._seal.open(sealed)
+        if journey is None or not secrets.compare_digest(journey.state.encode(), state.encode()):
             raise AccessError("this login has run out or was begun elsewhere; log in again")
         metadata = self._fetched("/.well-known/openid-configuration")
         with _told(), self._client() as client:
@@ -100,9 +89,12 @@ class Provider:
         if issuer.rstrip("/") != self._site.issuer.rstrip("/"):
             raise AccessError("the site's login service calls itself otherwise than NODE_OIDC says")
         metadata = self._fetched("/.well-known/openid-configuration")
-        found = self._fetched(str(metadata["jwks_uri"]))
-        keys = KeySet.import_key_set({"keys": list(found["keys"])})
-        token = jwt.decode(id_token, keys, algorithms=_SIGNATURES)
+        keys_at = str(metadata["jwks_uri"])
+        try:
+            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
+        except InvalidKeyIdError:  # the provider signs by a new key
+            self._forget(keys_at)
+            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
         jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
             iss={"essential": True, "value": issuer},
@@ -116,15 +108,24 @@ class Provider:
         return token.claims
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        given = claims.get(self._site.role_claim, ())
-        values = {given} if isinstance(given, str) else set(map(str, given))
+        given = claims.get(self._site.role_claim)
+        values = {given} if isinstance(given, str) else set(map(str, _listed(given)))
         roles = {role for value, role in self._site.roles.items() if value in values}
         role = next((role for role in _STRONGEST_FIRST if role in roles), None)
         if role is None:
             raise AccessError("the site's login service gives you no role here; ask for one")
-        name = next(str(claims[claim]) for claim in _NAMES if claims.get(claim))
-        printable = "".join(c for c in name if c.isprintable())
-        return Identity(printable[:_LONGEST_NAME].lower(), role)
+        name = next(claims[claim] for claim in _NAMES if claims.get(claim))
+        return Identity(checked_name(name if isinstance(name, str) else ""), role)
+
+    def _keys(self, url: str) -> KeySet:
+        return KeySet.import_key_set({"keys": list(self._fetched(url)["keys"])})
+
+    def _forget(self, url: str) -> None:
+        """Have a document fetched anew; once a minute, or anybody could keep us at it."""
+        with self._lock:
+            if url not in self._forgotten:
+                self._forgotten[url] = True
+                self._metadata.pop(url, None)
 
     def _fetched(self, where: str) -> Mapping[str, Any]:
         """Return a JSON document of the provider, kept for an hour; raises AccessError."""
@@ -155,6 +156,11 @@ class Provider:
     def _tls(self) -> ssl.SSLContext | bool:
         file = self._site.ca_file
         return True if file is None else ssl.create_default_context(cafile=str(file))
+
+
+def _listed(given: object) -> list[Any]:
+    """Return a claim that is to be a list, which a provider may send as null or as anything."""
+    return given if isinstance(given, list) else []
 
 
 @contextmanager

@@ -15,10 +15,25 @@ from urllib.parse import urlsplit
 
 from dicom_node.access.rules import SAFE
 
-SESSION_COOKIES: Final = ("dicom-node-session=", "__Host-dicom-node-session=")
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 """A page on another port of this machine is ``same-site`` and no less foreign."""
 _CHANGES_NOTHING: Final = "requests from other sites change nothing here"
+
+
+def cookie_name(use: str, public: str) -> str:
+    """Return the name of a cookie of the node whose people open ``public``.
+
+    Browsers keep cookies by host, whatever the port: without it two nodes of one machine would
+    overwrite each other's.
+    """
+    parts = urlsplit(public)
+    return f"dicom-node-{use}-{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def session_cookie(public: str) -> str:
+    """Return the name of the cookie that holds a session's token."""
+    name = cookie_name("session", public)
+    return f"__Host-{name}" if public.startswith("https:") else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,7 @@ class Origins:
         if origin := headers.get("origin", ""):
             return origin.lower() in {self.public, f"http://{host}", f"https://{host}"}
         # A browser that is too old to tell would still send the cookie.
-        return not any(name in headers.get("cookie", "") for name in SESSION_COOKIES)
+        return f"{session_cookie(self.public)}=" not in headers.get("cookie", "")
 
     def _answers_to(self, host: str) -> bool:
         """Tell whether a Host header names this node; no name can be rebound to an address."""

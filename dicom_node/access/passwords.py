@@ -1,5 +1,7 @@
 """Passwords: hashed with argon2id (RFC 9106), two at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -31,16 +33,21 @@ class Passwords:
         with self._turn:
             return self._hasher.hash(password)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until a password may be checked: what is decided in here, few decide at once."""
+        with self._turn:
+            yield
+
     def fits(self, password: str, password_hash: str | None) -> bool:
-        """Tell whether a password is the right one.
+        """Tell, within a `turn`, whether a password is the right one.
 
         Without a hash, since nobody has that name, it takes as long and is never right.
         """
         if len(password) > LONGEST:
             return False
-        with self._turn:
-            try:
-                known = self._nobodys if password_hash is None else password_hash
-                return self._hasher.verify(known, password) and password_hash is not None
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            known = self._nobodys if password_hash is None else password_hash
+            return self._hasher.verify(known, password) and password_hash is not None
+        except (VerificationError, InvalidHashError):
+            return False

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 from typing import Final
 
 from cachetools import TTLCache
+from starlette.requests import cookie_parser
 
 from dicom_node import log
 from dicom_node.access.limits import Limits
+from dicom_node.access.origin import session_cookie
 from dicom_node.access.passwords import Passwords
-from dicom_node.domain import ANONYMOUS, Identity, Role
+from dicom_node.domain import ANONYMOUS, UNKNOWN, Identity, Role
 from dicom_node.ledger import Ledger, Lifetime
 from dicom_node.settings import Settings
 
@@ -24,8 +25,6 @@ _OPEN_KEPT_S: Final = 1.0
 _KEPT: Final = 1024
 _NODE: Final = Identity("node", Role.OPERATOR)
 _EVERYBODY: Final = Identity(ANONYMOUS, Role.OPERATOR)
-UNKNOWN: Final = "unknown"
-"""Who failed to log in where no user has that name: what was typed may be a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,14 @@ class Door:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.limits = Limits()
         self.secure = settings.public.startswith("https:")
-        self.cookie = "__Host-dicom-node-session" if self.secure else "dicom-node-session"
+        self.cookie = session_cookie(settings.public)
         self.lifetime = Lifetime(
             timedelta(minutes=settings.session_idle_min),
             timedelta(hours=settings.session_longest_h),
         )
         self._ledger = ledger
-        self._always_shut = settings.allow_remote or settings.oidc is not None
+        self._has_provider = settings.oidc is not None
+        self._always_shut = settings.allow_remote or self._has_provider
         self._passwords = Passwords()
         self._lock = Lock()
         self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S)
@@ -87,9 +87,7 @@ class Door:
         if self.is_open():
             return Visitor(_EVERYBODY, address, is_open=True)
         token = self.token(headers)
-        identity = (
-            self._ledger.sessions.identity(token, self.lifetime, used=used) if token else None
-        )
+        identity = self._by_session(token, used=used) if token else None
         if identity is not None:
             return Visitor(identity, address)
         attempt = self._by_basic(headers.get("authorization", ""), address)
@@ -97,28 +95,33 @@ class Door:
 
     def token(self, headers: Mapping[str, str]) -> str:
         """Return the session's token, empty without one."""
-        try:
-            sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return ""
-        return "" if sent is None else sent.value
+        return cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
 
     def log_in(self, name: str, password: str, address: str, by: str) -> Attempt:
         """Check a name and a password, within the limits, and write down how it went."""
-        if wait_s := self.limits.login(name, address):
-            log.get().warning("access.too_many_attempts", status=429)
-            return Attempt(None, wait_s)
         user = self._ledger.users.get(name)
-        fits = self._passwords.fits(password, None if user is None else user.password_hash)
-        if user is None or not fits or user.disabled:
-            self.failed(name, address, by, UNKNOWN if user is None else user.name)
+        fits = False
+        with self._passwords.turn():
+            if wait_s := self.limits.begin_login(name, address):
+                log.get().warning("access.too_many_attempts", status=429)
+                return Attempt(None, wait_s)
+            try:
+                hashed = None if user is None else user.password_hash
+                fits = self._passwords.fits(password, hashed) and not (user and user.disabled)
+            finally:
+                self.limits.end_login(name, address, failed=not fits)
+        if user is None or not fits:
+            self._note_failed(UNKNOWN if user is None else user.name, address, by)
             return Attempt(None)
         self.welcome(user.name, user.role, address, by)
         return Attempt(Identity(user.name, user.role))
 
-    def failed(self, name: str, address: str, by: str, who: str = UNKNOWN) -> None:
-        """Count a login that failed, and write it down."""
-        self.limits.login_failed(name, address)
+    def failed(self, address: str, by: str) -> None:
+        """Count a login that failed at the site's provider, and write it down."""
+        self.limits.login_failed("", address)
+        self._note_failed(UNKNOWN, address, by)
+
+    def _note_failed(self, who: str, address: str, by: str) -> None:
         self._ledger.audit.append(who, "login.failed", detail=f"{by} from {address}")
 
     def welcome(self, name: str, role: Role, address: str, by: str) -> None:
@@ -135,6 +138,11 @@ class Door:
         self._ledger.sessions.end(token)
         if identity is not None:
             self._ledger.audit.append(identity.name, "logout")
+
+    def _by_session(self, token: str, *, used: bool) -> Identity | None:
+        return self._ledger.sessions.identity(
+            token, self.lifetime, used=used, vouched=self._has_provider
+        )
 
     def _by_basic(self, authorization: str, address: str) -> Attempt:
         """Check HTTP Basic credentials (RFC 7617); right ones are remembered for minutes."""

@@ -25,6 +25,9 @@ from dicom_node.errors import NodeError
 _POLLED: Final = frozenset({"/ai/board", "/ai/health"})
 """Asked for by pages that nobody need look at: they keep no session alive."""
 
+REFRESH: Final = "x-refresh"
+"""With ``1`` such a page says that nobody has asked for this, whatever it is."""
+
 
 class Doorkeeper:
     """ASGI middleware; what it lets in has a `Visitor` in ``request.state.visitor``."""
@@ -65,7 +68,8 @@ class Doorkeeper:
         host = headers.get("x-node-host", "")
         if not of_the_node and (fault := self._origins.fault(request.method, host, headers)):
             return problem(HTTPStatus.FORBIDDEN, fault, {})
-        visitor = self._door.visitor(headers, used=request.url.path not in _POLLED)
+        used = request.url.path not in _POLLED and headers.get(REFRESH) != "1"
+        visitor = self._door.visitor(headers, used=used)
         request.state.visitor = visitor
         if visitor.wait_s:
             return too_many(visitor.wait_s)

@@ -32,7 +32,6 @@ _PASSED_BACK: Final = (
     "location",
     "referrer-policy",
     "retry-after",
-    "set-cookie",
     "strict-transport-security",
     "vary",
     "www-authenticate",
@@ -48,12 +47,16 @@ _UNAVAILABLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API process answered; ``body`` is encoded as ``headers`` says."""
+    """What the API process answered; ``body`` is encoded as ``headers`` says.
+
+    ``cookies`` are lines of Set-Cookie, the one header that cannot be joined (RFC 6265 3).
+    """
 
     status: int
     kind: str
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
 
 class Proxy:
@@ -101,10 +104,14 @@ class Proxy:
             return Answer(503, "application/problem+json", {"retry-after": "5"}, _UNAVAILABLE)
         kind = answer.headers.get("content-type", "application/octet-stream")
         kept = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
-        return Answer(answer.status_code, kind, kept, content)
+        cookies = tuple(answer.headers.get_list("set-cookie"))
+        return Answer(answer.status_code, kind, kept, content, cookies)
 
-    def _vouched(self, given: Mapping[str, str], address: str) -> dict[str, str]:
-        """Return the request's headers with what the API takes from the plugin alone."""
+    def _vouched(self, given: Mapping[str, str], address: str) -> httpx.Headers:
+        """Return the request's headers with what the API takes from the plugin alone.
+
+        In UTF-8: Orthanc hands values over as text, and httpx by itself would send ASCII alone.
+        """
         sent = {name.lower(): value for name, value in given.items()}
         machine = "yes" if speaks_for_the_node(sent, self._token) else ""
         kept = {
@@ -112,10 +119,10 @@ class Proxy:
             for name, value in sent.items()
             if name not in _HOP_BY_HOP and not name.startswith(_OURS)
         }
-        return {
-            **kept,
+        ours = {
             TOKEN_HEADER: self._token,
             "x-node-address": address,
             "x-node-host": sent.get("host", ""),
             "x-node-machine": machine,
         }
+        return httpx.Headers(kept | ours, encoding="utf-8")

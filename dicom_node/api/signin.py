@@ -2,13 +2,14 @@
 
 from http import HTTPStatus
 from typing import Annotated, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from dicom_node.access.guard import WHO
+from dicom_node.access.guard import FETCHED_HEADER, WHO
+from dicom_node.api import looks
 from dicom_node.api.answers import SessionAnswer
 from dicom_node.api.door import Door, Visitor
 from dicom_node.api.pages import page
@@ -79,8 +80,15 @@ def session(who: Who) -> JSONResponse:
 
 
 @router.get(WHO, include_in_schema=False)
-def told_to_the_plugin(who: Who) -> JSONResponse:
-    """Tell the plugin who sent it these credentials; no path from outside leads here."""
+def told_to_the_plugin(
+    node: Node, who: Who, fetched: Annotated[str, Header(alias=FETCHED_HEADER)] = ""
+) -> JSONResponse:
+    """Tell the plugin who sent it these credentials; no path from outside leads here.
+
+    Where it says of which study that person fetches images, the audit trail knows before it does.
+    """
+    if fetched and who.identity is not None:
+        looks.at_images(node, who.identity.name, unquote(fetched))
     return _session(who)
 
 
@@ -145,7 +153,11 @@ def login_page(
 
 async def _form(request: Request) -> dict[str, str]:
     """Return a form's fields; raise ProblemError where it is none, or endless."""
-    body = await request.body()
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            break
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind != "application/x-www-form-urlencoded" or len(body) > _LONGEST_FORM:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a login is a form with two fields")

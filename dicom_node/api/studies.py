@@ -4,12 +4,13 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Header
 from fastapi.responses import JSONResponse
 
 from dicom_node import jsonform
 from dicom_node.api import looks
 from dicom_node.api.answers import Judgement, RunAnswer, RunWish, StudyAnswer
+from dicom_node.api.doorkeeper import REFRESH
 from dicom_node.api.problems import ProblemError, document
 from dicom_node.api.services import Node, Services, StudyUid, User
 from dicom_node.domain import Assessment, RunState, RunTicket, StudyDetail, Trigger
@@ -23,13 +24,20 @@ router = APIRouter(prefix="/ai", tags=["studies"], responses=document(HTTPStatus
 
 
 @router.get("/studies/{study_instance_uid}", response_model=StudyAnswer)
-def show(study_instance_uid: StudyUid, node: Node, user: User) -> JSONResponse:
+def show(
+    study_instance_uid: StudyUid,
+    node: Node,
+    user: User,
+    refresh: Annotated[
+        str, Header(alias=REFRESH, description="1: a page asks by itself, and its user did not")
+    ] = "",
+) -> JSONResponse:
     """Show a study with its runs, reports, heatmaps, deliveries and timings.
 
     Who has seen it goes into the audit trail, once for each quarter of an hour.
     """
     detail = _detail(node, study_instance_uid)
-    looks.at_study(node, user, study_instance_uid)
+    looks.at_study(node, user, study_instance_uid, refreshed=refresh == "1")
     return _answer(jsonform.detail(detail))
 
 

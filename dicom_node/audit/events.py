@@ -89,6 +89,7 @@ _EVENTS: Final = {
     "audit.read": Event(AUDIT_LOG_USED, Deed.READ),
     "worklist.open": Event(QUERY, Deed.EXECUTE),
     "study.open": Event(INSTANCES_ACCESSED, Deed.READ),
+    "study.fetch": Event(INSTANCES_ACCESSED, Deed.READ),
     "study.export": Event(EXPORT, Deed.READ),
     "study.refused": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.MINOR_FAILURE),
     "study.failed": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.SERIOUS_FAILURE),

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  #
 
 from dicom_node.audit import events
 from dicom_node.codes import OWN_SCHEME, Code
-from dicom_node.domain import AuditEntry
+from dicom_node.domain import NODES_OWN, AuditEntry
 
 _APPLICATION_SERVER: Final = "4"
 _MACHINE_NAME: Final = "1"
@@ -84,7 +84,7 @@ def _participants(root: Element, entry: AuditEntry, ae_title: str, host: str) ->
 
 def _is_the_node(actor: str) -> bool:
     """Tell a process of the node, such as ``node`` or a worker's ``host:pid``, from a person."""
-    return actor in {"node", "worker"} or _PROCESS.fullmatch(actor) is not None
+    return actor in NODES_OWN or _PROCESS.fullmatch(actor) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,24 @@ def enable(name: Name, by: By = "") -> None:
     _set_disabled(name, by, disabled=False)
 
 
+@users.command()
+def logout(
+    name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="End the sessions of all users.")
+    ] = False,
+    by: By = "",
+) -> None:
+    """End the sessions of a user, the site's provider's too, or of all."""
+    if (name is None) != everybody:
+        raise typer.BadParameter("say whose sessions shall end: NAME, or --all")
+    with _ledger() as ledger:
+        ended = ledger.sessions.end_all(name)
+        whose = "everybody" if name is None else name.lower()
+        ledger.audit.append(_actor(by), "user.logout", detail=f"{whose}: {ended} sessions")
+    typer.echo(f"ended {ended} sessions of {whose}")
+
+
 def _set_disabled(name: str, by: str, *, disabled: bool) -> None:
     word = "disable" if disabled else "enable"
     with _ledger() as ledger:

@@ -1,7 +1,16 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
-from dicom_node.domain.person import ANONYMOUS, Identity, Role, UserAccount
+from dicom_node.domain.person import (
+    ANONYMOUS,
+    NODES_OWN,
+    RESERVED,
+    UNKNOWN,
+    Identity,
+    Role,
+    UserAccount,
+    checked_name,
+)
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -62,6 +71,9 @@ from dicom_node.domain.worklist import (
 
 __all__ = [
     "ANONYMOUS",
+    "NODES_OWN",
+    "RESERVED",
+    "UNKNOWN",
     "Assessment",
     "AuditEntry",
     "AuditFault",
@@ -118,6 +130,7 @@ __all__ = [
     "UserAccount",
     "WorklistHead",
     "WorklistItem",
+    "checked_name",
     "most_urgent",
     "statement",
     "turn",

@@ -60,15 +60,21 @@ class AuditBook:
     ) -> bool:
         """Add an entry unless the same was added within ``every``; tell whether it was.
 
-        A page that asks every few seconds is one person looking at one study. An entry from the
-        future, written before the clock was set back, does not stand for what happens now.
+        A page that asks every few seconds is one person looking at one study. An entry from
+        further ahead, written before the clock was set back, does not stand for what happens now;
+        one from a moment ahead is another process's.
         """
         now = self._database.now()
-        wanted = AuditFilter(study_instance_uid, clean(actor), action, now - every, now)
+        wanted = AuditFilter(study_instance_uid, clean(actor), action, now - every, now + every)
+        query = _query(wanted).limit(1)
         with self._database.read() as session:
-            if session.scalar(_query(wanted).limit(1)) is not None:
+            if session.scalar(query) is not None:
                 return False
-        self.append(actor, action, study_instance_uid=study_instance_uid)
+        with self._database.write() as session:
+            _locked_head(session)  # who would add the same at this moment waits here, and finds it
+            if session.scalar(query) is not None:
+                return False
+            add(session, AuditEntry(now, actor, action, study_instance_uid, None, ""))
         return True
 
     def append_if_changed(self, actor: str, action: str, detail: str) -> bool:
@@ -121,10 +127,7 @@ def add(session: Session, entry: AuditEntry) -> None:
     Other writers of the audit wait here until the transaction ends, so it must lock no study
     after this.
     """
-    query = select(AuditHeadRow).where(AuditHeadRow.head_id == _HEAD)
-    head = session.scalar(query.with_for_update().execution_options(populate_existing=True))
-    if head is None:
-        raise LedgerError("the audit has lost its head row: run dicom-node audit verify")
+    head = _locked_head(session)
     linked = chain.link(_cleaned(entry), head.audit_id, head.hash)
     session.add(
         AuditRow(
@@ -200,6 +203,14 @@ def _all(session: Session) -> Iterator[AuditEntry]:
 def _head(session: Session) -> AuditHeadRow:
     row = session.get(AuditHeadRow, _HEAD)
     return row or AuditHeadRow(head_id=_HEAD, audit_id=0, hash="lost")
+
+
+def _locked_head(session: Session) -> AuditHeadRow:
+    query = select(AuditHeadRow).where(AuditHeadRow.head_id == _HEAD)
+    head = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if head is None:
+        raise LedgerError("the audit has lost its head row: run dicom-node audit verify")
+    return head
 
 
 def _holds(session: Session, known: tuple[int, str]) -> bool:

@@ -47,10 +47,13 @@ class SessionBook:
             session.add(row)
         return token
 
-    def identity(self, token: str, lifetime: Lifetime, *, used: bool) -> Identity | None:
+    def identity(
+        self, token: str, lifetime: Lifetime, *, used: bool, vouched: bool
+    ) -> Identity | None:
         """Return whose session it is, in his present role, or None where it has ended.
 
-        ``used`` keeps the session from running out.
+        ``used`` keeps the session from running out. Without ``vouched``, where the site has no
+        provider any more, the sessions of its users are nobody's.
         """
         now = self._database.now()
         with self._database.read() as session:
@@ -61,6 +64,8 @@ class SessionBook:
                 return None
             user = session.get(UserRow, row.name)
             name, seen_at, role = row.name, row.seen_at, row.role
+            if role is not None and not vouched:
+                return None
             if role is None:
                 role = None if user is None or user.disabled else user.role
         if role is None:
@@ -73,6 +78,14 @@ class SessionBook:
         """End a session; harmless where it has ended."""
         with self._database.write() as session:
             session.execute(delete(SessionRow).where(SessionRow.token_hash == _hash(token)))
+
+    def end_all(self, name: str | None = None) -> int:
+        """End every session of a user, or of everybody; return how many there were."""
+        query = delete(SessionRow).returning(SessionRow.token_hash)
+        if name is not None:
+            query = query.where(SessionRow.name == name.lower())
+        with self._database.write() as session:
+            return len(session.scalars(query).all())
 
     def _touch(self, token: str) -> None:
         with self._database.write() as session:

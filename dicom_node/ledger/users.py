@@ -1,20 +1,16 @@
 """The users of the node."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import AuditEntry, Role, UserAccount
+from dicom_node.domain import AuditEntry, Role, UserAccount, checked_name
 from dicom_node.errors import AccessError
 from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.people import SessionRow, UserRow
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
 class UserBook:
@@ -44,9 +40,7 @@ class UserBook:
 
     def add(self, name: str, role: Role, password_hash: str, by: str = "") -> UserAccount:
         """Add a user; raise AccessError where the name is taken, or is none."""
-        name = name.lower()
-        if not _NAME.fullmatch(name):
-            raise AccessError("a user's name has letters, digits and . _ @ - up to 64; choose one")
+        name = checked_name(name)
         now = self._database.now()
         with self._database.write() as session:
             if session.get(UserRow, name) is not None:

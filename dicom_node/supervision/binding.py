@@ -1,4 +1,4 @@
-"""Keeps Orthanc's two ports on one address (docs/decisions/0011-loopback.md).
+"""Keeps Orthanc's two ports on their addresses (docs/decisions/0011-loopback.md).
 
 Orthanc can bind neither its DICOM port nor, before 1.12.10, its HTTP port to one address. A few
 lines of C that are preloaded into it (``orthanc/bind_address.c``) do so, without any right of
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import EVERY_ADDRESS
+from dicom_node.settings import EVERY_ADDRESS, LOOPBACK
 from dicom_node.supervision.home import Layout
 
 SOURCE: Final = Path(__file__).resolve().parents[2] / "orthanc" / "bind_address.c"
@@ -23,19 +23,35 @@ _COMPILERS: Final = ("tcc", "gcc", "cc", "clang")
 _FLAGS: Final = ("-shared", "-fPIC", "-nostdlib")
 _TIMEOUT_S: Final = 30
 _TRIAL: Final = """
-import socket
-with socket.socket() as probe:
-    probe.bind(("", 0))
-    print(probe.getsockname()[0])
+import os, socket
+def bound(port):
+    with socket.socket() as probe:
+        probe.bind(("", port))
+        return probe.getsockname()
+address, port = bound(0)
+found = [address]
+if "NODE_LOOPBACK_PORT" in os.environ:
+    os.environ["NODE_LOOPBACK_PORT"] = str(port)
+    found.append(bound(port)[0])
+print(*found)
 """
+"""What a process gets that asks for any address, with a port of its own as the one on loopback."""
 
 
-def environment(layout: Layout, address: IPv4Address) -> Mapping[str, str]:
-    """Return the variables that keep a process on ``address``, if it starts in `folder`."""
-    if address == EVERY_ADDRESS:
+def environment(
+    layout: Layout, address: IPv4Address, loopback_port: int | None = None
+) -> Mapping[str, str]:
+    """Return the variables that keep a process on ``address``, if it starts in `folder`.
+
+    One port, if it is named, is kept on loopback whatever the address.
+    """
+    kept = {} if address == EVERY_ADDRESS else {"NODE_BIND_ADDRESS": str(address)}
+    if loopback_port is not None:
+        kept["NODE_LOOPBACK_PORT"] = str(loopback_port)
+    if not kept:
         return {}
     library = layout.library_folder / _LIBRARY if folder(layout) is None else f"./{_LIBRARY}"
-    return {"LD_PRELOAD": str(library), "NODE_BIND_ADDRESS": str(address)}
+    return {"LD_PRELOAD": str(library), **kept}
 
 
 def folder(layout: Layout) -> Path | None:
@@ -48,18 +64,19 @@ def folder(layout: Layout) -> Path | None:
     return layout.library_folder if any(c in " :$" for c in home) else None
 
 
-def prepare(layout: Layout, address: IPv4Address) -> None:
-    """Compile the library and prove that it keeps a process on ``address``.
+def prepare(layout: Layout, address: IPv4Address, loopback_port: int | None = None) -> None:
+    """Compile the library and prove that it keeps a process on ``address``, one port on loopback.
 
     Raises SettingsError where it does not: a node must not say loopback and listen everywhere.
     """
-    if address == EVERY_ADDRESS:
+    if not environment(layout, address, loopback_port):
         return
     compile_library(layout.library_folder / _LIBRARY)
-    bound = trial(layout, address)
-    if bound != str(address):
+    wanted = str(address) if loopback_port is None else f"{address} {LOOPBACK}"
+    bound = trial(layout, address, loopback_port)
+    if bound != wanted:
         raise SettingsError(
-            f"Orthanc cannot be kept on {address}: a trial listened on {bound}. Run "
+            f"Orthanc cannot be kept on {wanted}: a trial listened on {bound}. Run "
             "dicom-node doctor; NODE_HOME must not lie on a file system mounted noexec"
         )
 
@@ -80,10 +97,11 @@ def compile_library(target: Path) -> None:
     new.replace(target)
 
 
-def trial(layout: Layout, address: IPv4Address) -> str:
-    """Return the address that a process gets which asks for any, or what went wrong."""
+def trial(layout: Layout, address: IPv4Address, loopback_port: int | None = None) -> str:
+    """Return the addresses that a process gets which asks for any, or what went wrong."""
     command = [sys.executable, "-I", "-c", _TRIAL]
-    done = _run(command, cwd=folder(layout), variables=environment(layout, address))
+    variables = environment(layout, address, loopback_port)
+    done = _run(command, cwd=folder(layout), variables=variables)
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 

@@ -117,7 +117,7 @@ def _network(settings: Settings) -> Iterator[Check]:
     if settings.orthanc_url:
         return
     address = settings.listen_address
-    found, advice = f"both ports on {address}", ""
+    found, advice = f"DICOM on {address}, HTTP on {settings.http_address}", ""
     try:
         if lifecycle.is_running(settings):
             strays = lifecycle.strays(settings, lifecycle.state(settings))
@@ -126,7 +126,7 @@ def _network(settings: Settings) -> Iterator[Check]:
             with tempfile.TemporaryDirectory() as folder:
                 trial = Layout(Path(folder), Path(folder))
                 trial.library_folder.mkdir()
-                binding.prepare(trial, address)
+                binding.prepare(trial, address, settings.loopback_port)
     except SettingsError as exc:
         advice = str(exc)
     yield _result("network", not advice, found, advice)
@@ -165,9 +165,12 @@ def _space(folder: Path, reserve: int) -> Check:
 
 def _ports(settings: Settings) -> Iterator[Check]:
     ours = lifecycle.is_running(settings)
-    for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
+    for use, port, address in (
+        ("HTTP", settings.http_port, settings.http_address),
+        ("DICOM", settings.dicom_port, settings.listen_address),
+    ):
         try:
-            listeners.require_port(port, use, settings.listen_address)
+            listeners.require_port(port, use, address)
         except NodeError as exc:
             outcome = Outcome.OK if ours else Outcome.FAILED
             found = f"{port}, used by this node" if ours else "taken"

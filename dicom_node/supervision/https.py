@@ -5,17 +5,24 @@ does not get on with OpenSSL 3. So Orthanc answers this machine alone, and other
 the proxy, which also puts the headers on Orthanc's own answers that Orthanc does not know.
 """
 
+from typing import Final
+
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
 
-_HEADERS = (
-    ("Strict-Transport-Security", "max-age=31536000"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-)
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not "no-referrer": with that a browser says "Origin: null" in the login form's POST.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What every answer says to a browser; the API says it too, where people come without the proxy."""
+
+TLS_ALONE: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""A year."""
+
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _OURS = ("X-Node-Token", "X-Node-Machine", "X-Node-User", "X-Node-Address", "X-Node-Host")
 
@@ -23,6 +30,7 @@ _OURS = ("X-Node-Token", "X-Node-Machine", "X-Node-User", "X-Node-Address", "X-N
 def configuration(settings: Settings, layout: Layout) -> str:
     """Return ``haproxy.cfg``: TLS 1.2 and later, HTTP/2, nothing logged but failures."""
     file = _quoted(str(layout.https_certificate))
+    said = HEADERS | TLS_ALONE
     lines = [
         "global",
         "  log stdout format raw local0 warning",
@@ -43,10 +51,10 @@ def configuration(settings: Settings, layout: Layout) -> str:
         *(f"  http-request del-header {name}" for name in _OURS),
         "  http-request set-header X-Forwarded-For %[src]",
         "  http-request set-header Forwarded proto=https;host=%[req.hdr(host)]",
-        *(f'  http-after-response set-header {name} "{value}"' for name, value in _HEADERS),
+        *(f'  http-after-response set-header {name} "{value}"' for name, value in said.items()),
         "  default_backend orthanc",
         "backend orthanc",
-        f"  server orthanc {settings.own_address}:{settings.http_port}",
+        f"  server orthanc {settings.http_address}:{settings.http_port}",
         "",
     ]
     return "\n".join(lines)

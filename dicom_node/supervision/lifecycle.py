@@ -45,7 +45,8 @@ def prepare(settings: Settings) -> Path:
     end_orphans(settings)
     if not settings.orthanc_url:
         listeners.require_free(settings)
-        binding.prepare(Layout.of(settings), settings.listen_address)
+        layout = Layout.of(settings)
+        binding.prepare(layout, settings.listen_address, settings.loopback_port)
     return render.write(settings, programs(settings))
 
 
@@ -95,15 +96,17 @@ def require_kept(settings: Settings, parts: tuple[Part, ...]) -> None:
     if found:
         stop(settings)
         raise NodeError(
-            f"Orthanc listened on {', '.join(found)} instead of {settings.listen_address}, so the "
-            "node was ended; run dicom-node doctor"
+            f"Orthanc listened on {', '.join(found)} and not where it should, so the node was "
+            "ended; run dicom-node doctor"
         )
 
 
 def strays(settings: Settings, parts: tuple[Part, ...]) -> tuple[str, ...]:
     """Return where this node's Orthanc listens and should not."""
     pid = next((part.pid for part in parts if part.name == "orthanc"), None)
-    return () if pid is None else listeners.strays(pid, settings.listen_address)
+    if pid is None:
+        return ()
+    return listeners.strays(pid, settings.listen_address, settings.loopback_port)
 
 
 def state(settings: Settings) -> tuple[Part, ...]:

@@ -46,8 +46,8 @@ def holder(port: int) -> str:
 
 def require_free(settings: Settings) -> None:
     """Raise SettingsError that says who has one of the ports and what to do."""
-    for use, port in (("HTTP", settings.http_port), ("DICOM", settings.dicom_port)):
-        require_port(port, use, settings.listen_address)
+    require_port(settings.http_port, "HTTP", settings.http_address)
+    require_port(settings.dicom_port, "DICOM", settings.listen_address)
     if settings.https_certificate_file is not None:
         require_port(settings.https_port, "HTTPS", settings.listen_address)
 
@@ -62,17 +62,20 @@ def require_port(port: int, use: str, address: IPv4Address = LOOPBACK) -> None:
         )
 
 
-def strays(pid: int, address: IPv4Address) -> tuple[str, ...]:
+def strays(pid: int, address: IPv4Address, loopback_port: int | None = None) -> tuple[str, ...]:
     """Return where a process listens beside ``address``, as ``host:port``; none where it is ours.
 
-    A process that has just ended listens nowhere.
+    One port, if it is named, belongs on loopback whatever the address. A process that has just
+    ended listens nowhere.
     """
-    if address == EVERY_ADDRESS:
-        return ()
     try:
         connections = psutil.Process(pid).net_connections(kind="tcp")
     except psutil.NoSuchProcess:
         return ()
-    kept = {str(address), f"::ffff:{address}"}
     listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr]
-    return tuple(f"{local.ip}:{local.port}" for local in listening if local.ip not in kept)
+    found = []
+    for local in listening:
+        kept = LOOPBACK if local.port == loopback_port else address
+        if kept != EVERY_ADDRESS and local.ip not in {str(kept), f"::ffff:{kept}"}:
+            found.append(f"{local.ip}:{local.port}")
+    return tuple(found)

@@ -6,12 +6,13 @@ Imported by the plugin inside Orthanc and by ``orthanc/start``, whose Python has
 import json
 import socket
 import stat
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
 from dicom_node import log
 from dicom_node.errors import SettingsError
-from dicom_node.settings import EVERY_ADDRESS, ModalitySettings, Settings
+from dicom_node.settings import EVERY_ADDRESS, LOOPBACK, ModalitySettings, Settings
 
 _VERBS: Final = ("Echo", "Store", "Find", "Get", "Move")
 _FILES: Final = "dicom_tls_certificate_file", "dicom_tls_key_file", "dicom_tls_ca_file"
@@ -71,19 +72,29 @@ def require_strict(settings: Settings) -> None:
 
 
 def enter(settings: Settings) -> None:
-    """Prove within Orthanc, before it listens, that it keeps to its address.
+    """Prove within Orthanc, before it listens, that it keeps to its addresses.
 
     Raises SettingsError where it does not. Says in the log where DICOM is open and plain.
     """
-    address = settings.listen_address
-    if address != EVERY_ADDRESS:
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            bound = probe.getsockname()[0]
-        if bound != str(address):
-            raise SettingsError(f"Orthanc would listen on {bound} instead of {address}")
+    if settings.listen_address != EVERY_ADDRESS:
+        _require_bound(0, settings.listen_address)
+    if settings.loopback_port is not None:
+        _require_bound(settings.loopback_port, LOOPBACK)
     if is_plain_and_open(settings):
         log.get().warning("dicom.plain", port=settings.dicom_port, count=len(settings.modalities))
+
+
+def _require_bound(port: int, address: IPv4Address) -> None:
+    """Raise SettingsError where this process, asking for any address, gets another."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as exc:
+            raise SettingsError(f"port {port} cannot be used: {exc.strerror}") from exc
+        bound = probe.getsockname()[0]
+    if bound != str(address):
+        raise SettingsError(f"Orthanc would listen on {bound} instead of {address}")
 
 
 def _missing_when_open(settings: Settings) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import LOOPBACK, Settings
+from dicom_node.settings import Settings
 from dicom_node.supervision import binding
 from dicom_node.supervision.home import Layout
 
@@ -78,7 +78,7 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         **orthanc_environment(settings, layout),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
-        **binding.environment(layout, settings.listen_address),
+        **binding.environment(layout, settings.listen_address, settings.loopback_port),
     }
     command = (tool("Orthanc"), str(layout.orthanc_folder))
     folder = binding.folder(layout)
@@ -91,7 +91,6 @@ def _https(layout: Layout) -> Program:
 
 def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
     """Return the variables that ``orthanc/orthanc.json`` substitutes."""
-    own_tls = settings.https_certificate_file is not None and settings.own_address == LOOPBACK
     return {
         "NODE_HTTP_PORT": str(settings.http_port),
         "NODE_DICOM_PORT": str(settings.dicom_port),
@@ -99,7 +98,7 @@ def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
         "NODE_STABLE_AGE_S": str(settings.stable_age_s),
         # Where the node ends TLS itself, other machines reach the proxy and nothing behind it. Not
         # NODE_ALLOW_REMOTE: the plugin reads that from the site, as all processes do.
-        "NODE_ORTHANC_REMOTE": str(settings.allow_remote and not own_tls).lower(),
+        "NODE_ORTHANC_REMOTE": str(not settings.http_address.is_loopback).lower(),
         "NODE_ORTHANC_STORAGE": str(layout.orthanc_storage),
         "NODE_ORTHANC_SCRIPT": str(PLUGIN_FILE),
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from dicom_node import private
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
+from dicom_node.supervision import transport
 from dicom_node.supervision.home import Layout
 
 
@@ -32,6 +33,7 @@ def _check(settings: Settings) -> None:
     pair = settings.https_certificate_file, settings.https_key_file
     if (pair[0] is None) != (pair[1] is None):
         raise SettingsError("NODE_HTTPS_CERTIFICATE_FILE and NODE_HTTPS_KEY_FILE go together")
+    transport.require_public_https(settings)
     if settings.orthanc_url:
         return
     if settings.orthanc_user:
@@ -39,12 +41,7 @@ def _check(settings: Settings) -> None:
             "NODE_ORTHANC_USER is the account in an Orthanc that somebody else runs "
             "(NODE_ORTHANC_URL); for people here: dicom-node users add NAME --role operator"
         )
-    if settings.allow_remote and not settings.behind_tls_proxy and pair[0] is None:
-        raise SettingsError(
-            "NODE_ALLOW_REMOTE opens the node to other machines, so passwords need TLS: set "
-            "NODE_HTTPS_CERTIFICATE_FILE and NODE_HTTPS_KEY_FILE, or NODE_BEHIND_TLS_PROXY=true "
-            "where a proxy of the site does it"
-        )
+    transport.require_tls(settings)
 
 
 def _write_certificate(settings: Settings, layout: Layout) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dicom_node.access.origin import Origins
+from dicom_node.access.origin import Origins, session_cookie
 
 ORIGINS = Origins("https://node.example", frozenset({"node.example", "ct-room-3"}))
 HERE = "127.0.0.1:8042"
@@ -62,8 +62,8 @@ def test_a_name_that_was_rebound_is_not_answered(host: str, method: str) -> None
         {"origin": "null"},
         {"origin": "http://127.0.0.1:3000"},
         {"origin": "http://127.0.0.1:8042.evil.example"},
-        {"cookie": "a=b; dicom-node-session=abc"},
-        {"cookie": "__Host-dicom-node-session=abc"},
+        {"cookie": "a=b; __Host-dicom-node-session-443=abc"},
+        {"cookie": "__Host-dicom-node-session-443=abc"},
     ],
 )
 def test_other_sites_change_nothing(method: str, headers: dict[str, str]) -> None:
@@ -76,8 +76,8 @@ def test_other_sites_change_nothing(method: str, headers: dict[str, str]) -> Non
     [
         {},
         {"cookie": "another=one"},
-        {"sec_fetch_site": "same-origin", "cookie": "dicom-node-session=abc"},
-        {"origin": "http://127.0.0.1:8042", "cookie": "dicom-node-session=abc"},
+        {"sec_fetch_site": "same-origin", "cookie": "__Host-dicom-node-session-443=abc"},
+        {"origin": "http://127.0.0.1:8042", "cookie": "__Host-dicom-node-session-443=abc"},
         {"origin": "https://NODE.example"},
     ],
 )
@@ -107,3 +107,13 @@ def test_origins_of_a_node() -> None:
     found = Origins.of("http://AI.Hospital.example:8042")
     assert found.public == "http://ai.hospital.example:8042"
     assert "ai.hospital.example" in found.names
+
+
+def test_each_node_of_a_machine_has_a_cookie_of_its_own() -> None:
+    public = ("http://127.0.0.1:8042", "http://127.0.0.1:8043", "https://node.example", "http://n")
+    assert [session_cookie(one) for one in public] == [
+        "dicom-node-session-8042",
+        "dicom-node-session-8043",
+        "__Host-dicom-node-session-443",
+        "dicom-node-session-80",
+    ]

@@ -43,6 +43,27 @@ def test_tenth_failure_shuts_a_user_out_from_everywhere_and_nobody_else() -> Non
     assert limits.login("eve", "10.0.0.1") == 0
 
 
+def test_logins_that_are_tried_at_once_count_before_they_have_failed() -> None:
+    limits = Limits()
+    assert [limits.begin_login("ada", f"10.0.0.{n}") > 0 for n in range(11)] == [False] * 10 + [
+        True
+    ]
+    limits.end_login("ADA", "10.0.0.0", failed=False)
+    assert limits.begin_login("ada", "10.0.0.11") == 0
+    for number in range(1, 12):
+        if number != 10:
+            limits.end_login("ada", f"10.0.0.{number}", failed=True)
+    assert limits.begin_login("ada", "10.0.0.12") > 0
+    assert limits.begin_login("eve", "10.0.0.1") == 0
+
+
+def test_login_that_succeeds_is_not_counted() -> None:
+    limits = Limits()
+    for _ in range(60):
+        assert limits.begin_login("ada", "10.0.0.1") == 0
+        limits.end_login("ada", "10.0.0.1", failed=False)
+
+
 def test_fiftieth_failure_shuts_an_address_out_and_no_other() -> None:
     limits = Limits()
     for number in range(50):

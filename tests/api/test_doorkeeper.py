@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from dicom_node.api.app import create
+from dicom_node.api.door import Door
 from dicom_node.api.services import Services
 from dicom_node.domain import Role
 from dicom_node.ledger import Ledger
 from tests.asgi import AsgiClient
-from tests.ledgers import STUDY, add_user, report
+from tests.ledgers import STUDY, add_user, at_once, report
 
 RUNS = f"/ai/studies/{STUDY}/runs"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -124,6 +125,19 @@ def test_too_many_wrong_passwords_are_429_with_the_time_to_wait(
     assert 0 < int(answer.headers["retry-after"]) <= 300
     failed = [entry for entry in ledger.audit.entries() if entry.action == "login.failed"]
     assert {entry.actor for entry in failed} == {name}
+    assert len(failed) == 10
+
+
+def test_guesses_that_are_sent_at_once_are_counted_like_any(
+    services: Services, ledger: Ledger, users: dict[Role, tuple[str, str]]
+) -> None:
+    door = Door(ledger, services.settings)
+    name, password = users[Role.READER]
+    right = at_once(lambda n: door.log_in(name, password, f"a{n}", "basic"), 30)
+    wrong = at_once(lambda n: door.log_in(name, "guess", f"b{n}", "basic"), 30)
+    assert all(attempt.identity is not None for attempt in right)
+    assert sum(attempt.wait_s == 0 for attempt in wrong) == 10
+    failed = [entry for entry in ledger.audit.entries() if entry.action == "login.failed"]
     assert len(failed) == 10
 
 

@@ -13,7 +13,7 @@ class Api:
 
     def __init__(self) -> None:
         self.request: httpx.Request | None = None
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] | list[tuple[str, str]] = {}
         self.body = b"{}"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -73,10 +73,21 @@ def test_the_nodes_own_processes_are_known_by_their_token(
     assert api.request.headers["x-node-machine"] == machine
 
 
-def test_login_and_its_cookie_come_back(proxy: Proxy, api: Api) -> None:
-    api.headers = {"Set-Cookie": "a=b; HttpOnly", "Location": "/ai/", "WWW-Authenticate": "Session"}
+def test_header_beyond_ascii_arrives_as_it_came(proxy: Proxy, api: Api) -> None:
+    given = {"Cookie": "name=Müller", "User-Agent": "ビューア"}
+    _, request = ask(proxy, api, "/ai/worklist", **given)
+    raw = dict(request.headers.raw)
+    assert raw[b"cookie"] == "name=Müller".encode()
+    assert raw[b"user-agent"] == "ビューア".encode()
+
+
+def test_login_and_its_cookies_come_back(proxy: Proxy, api: Api) -> None:
+    others = [("Location", "/ai/"), ("WWW-Authenticate", "Session")]
+    cookies = ["a=b; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "c=d; HttpOnly"]
+    api.headers = [*others, *(("Set-Cookie", cookie) for cookie in cookies)]
     answer, _ = ask(proxy, api, "/ai/login")
-    assert answer.headers == {name.lower(): value for name, value in api.headers.items()}
+    assert answer.headers == {name.lower(): value for name, value in others}
+    assert answer.cookies == tuple(cookies)
 
 
 def test_compressed_answer_stays_compressed(proxy: Proxy, api: Api) -> None:

@@ -1,6 +1,8 @@
 """Login and logout by form, without JavaScript."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -9,9 +11,9 @@ from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.api.signin import place
 from dicom_node.domain import Role
-from dicom_node.ledger import Ledger
+from dicom_node.ledger import Ledger, Lifetime
 from tests.asgi import AsgiClient
-from tests.ledgers import Clock, add_user
+from tests.ledgers import STUDY, Clock, add_user, report
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -49,12 +51,12 @@ def test_cookie_is_for_this_node_and_its_pages_alone(
     client: AsgiClient, services: Services, ada: tuple[str, str]
 ) -> None:
     name, _, attributes = log_in(client, ada).headers["set-cookie"].partition("=")
-    assert name == "dicom-node-session"
+    assert name == "dicom-node-session-8042"
     assert attributes.split("; ")[1:] == ["HttpOnly", "Path=/", "SameSite=lax"]
     secure = services.settings.model_copy(update={"public_url": "https://node.example"})
     answer = log_in(AsgiClient(create(replace(services, settings=secure))), ada)
     name, _, attributes = answer.headers["set-cookie"].partition("=")
-    assert name == "__Host-dicom-node-session"
+    assert name == "__Host-dicom-node-session-443"
     assert attributes.split("; ")[1:] == ["HttpOnly", "Path=/", "SameSite=lax", "Secure"]
 
 
@@ -112,6 +114,18 @@ def test_logout_ends_the_session(client: AsgiClient, ada: tuple[str, str]) -> No
     assert client.post("/ai/logout").status_code == 303
 
 
+@pytest.mark.parametrize(
+    "foreign", ["a[1]=x", "n\u00e4me=x", "{}", 'json={"a":"b,c"}', "=", "a b=c"]
+)
+def test_cookie_of_something_else_does_not_hide_the_session(
+    client: AsgiClient, ada: tuple[str, str], foreign: str
+) -> None:
+    cookie = cookie_of(log_in(client, ada))["Cookie"]
+    for sent in (f"{foreign}; {cookie}", f"{cookie}; {foreign}"):
+        headers = {"Cookie": sent.encode()}
+        assert client.get("/ai/session", headers=headers).status_code == 200
+
+
 def test_new_login_ends_the_session_before(client: AsgiClient, ada: tuple[str, str]) -> None:
     first = cookie_of(log_in(client, ada))
     form = {"user": ada[0], "password": ada[1]}
@@ -137,6 +151,21 @@ def test_looking_at_the_list_keeps_no_session_alive(
     assert client.get("/ai/board", headers=cookie).status_code == 200
     clock.forward(11 * 60)
     assert client.get("/ai/board", headers=cookie).status_code == 401
+
+
+def test_drawer_that_refreshes_itself_is_no_act_and_one_look(
+    client: AsgiClient, ada: tuple[str, str], clock: Clock, ledger: Ledger
+) -> None:
+    report(ledger)
+    by_itself = cookie_of(log_in(client, ada)) | {"X-Refresh": "1"}
+    for _ in range(2):  # who says so at first has looked as well
+        assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 200
+        clock.forward(25 * 60)
+    assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 200
+    clock.forward(11 * 60)
+    assert client.get(f"/ai/studies/{STUDY}", headers=by_itself).status_code == 401
+    looks = [entry for entry in ledger.audit.entries(STUDY) if entry.action == "study.open"]
+    assert [entry.actor for entry in looks] == ["ada"]
 
 
 @pytest.mark.parametrize(
@@ -181,9 +210,32 @@ def test_form_that_is_none_is_a_problem(client: AsgiClient, request_: dict[str, 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_form_without_an_end_is_read_no_further_than_a_form_is_long(client: AsgiClient) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield b"x" * 1024
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.post("/ai/login", content=endless(), headers=headers).status_code == 415
+    assert taken < 20
+
+
 def test_login_page_of_an_open_node_says_so(client: AsgiClient) -> None:
     page = client.get("/ai/login").text
     assert "<p >Nobody needs to log in" in page
+
+
+def test_session_of_the_site_ends_with_the_sites_login(
+    client: AsgiClient, ledger: Ledger, ada: tuple[str, str]
+) -> None:
+    lifetime = Lifetime(timedelta(hours=1), timedelta(hours=12))
+    token = ledger.sessions.begin("grace", lifetime, Role.OPERATOR)
+    cookie = {"Cookie": f"dicom-node-session-8042={token}"}
+    assert client.get("/ai/session", headers=cookie).status_code == 401
 
 
 def test_site_login_that_is_not_set_up_is_404(client: AsgiClient) -> None:

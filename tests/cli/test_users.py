@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from dicom_node.audit.events import SECURITY_ALERT, event_of
 from dicom_node.cli.app import app
 from dicom_node.cli.queries import operator
 from dicom_node.domain import Role
-from dicom_node.ledger import open_ledger
+from dicom_node.ledger import Lifetime, open_ledger
 from dicom_node.settings import load
 
 
@@ -97,6 +98,19 @@ def test_last_user_is_not_removed_by_accident() -> None:
     assert "--leave-open" in told.stderr
     assert run("remove", "ada", "--leave-open").exit_code == 0
     assert "open to this machine" in run("list").stdout
+
+
+def test_sessions_are_ended_by_name_or_all() -> None:
+    lifetime = Lifetime(timedelta(hours=1), timedelta(hours=12))
+    with closing(open_ledger(load().database)) as ledger:
+        for name in ("grace", "grace", "ada"):
+            ledger.sessions.begin(name, lifetime, Role.OPERATOR)
+    assert "ended 2 sessions of grace" in run("logout", "Grace").stdout
+    assert "ended 1 sessions of everybody" in run("logout", "--all").stdout
+    assert run("logout").exit_code == run("logout", "ada", "--all").exit_code == 2
+    with closing(open_ledger(load().database)) as ledger:
+        told = [(entry.action, entry.detail) for entry in ledger.audit.entries()]
+    assert told == [("user.logout", "everybody: 1 sessions"), ("user.logout", "grace: 2 sessions")]
 
 
 @pytest.mark.parametrize(

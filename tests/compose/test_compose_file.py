@@ -136,18 +136,19 @@ def test_orthanc_makes_the_token_and_its_health_is_asked_with_it(
 
 def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
     environment = services["orthanc"]["environment"]
-    assert (environment["NODE_BIND"], environment["NODE_DICOM_PLAIN"]) == ("127.0.0.1", "false")
+    names = ("NODE_BIND", "NODE_DICOM_PLAIN", "NODE_HTTP_PLAIN")
+    assert [environment[name] for name in names] == ["127.0.0.1", "false", "false"]
     start = (ROOT / "orthanc" / "start").read_text()
     rule = next(line for line in start.splitlines() if line.startswith("case"))
     for address, plain in (("127.0.0.1", "true"), ("0.0.0.0", "false"), ("10.0.0.5", "false")):
         told = subprocess.run(
-            ["sh", "-euc", f'{rule}\necho "$NODE_DICOM_PLAIN"'],
-            env={"NODE_BIND": address, "NODE_DICOM_PLAIN": "false"},
+            ["sh", "-euc", f'{rule}\necho "$NODE_DICOM_PLAIN $NODE_HTTP_PLAIN"'],
+            env={"NODE_BIND": address, "NODE_DICOM_PLAIN": "false", "NODE_HTTP_PLAIN": "false"},
             check=True,
             capture_output=True,
             text=True,
         )
-        assert told.stdout.strip() == plain
+        assert told.stdout.split() == [plain, plain]
 
 
 def test_orthanc_in_a_container_gets_the_same_rules_for_callers(
@@ -160,7 +161,44 @@ def test_orthanc_in_a_container_gets_the_same_rules_for_callers(
         opening.render(load())
     monkeypatch.setenv("NODE_DICOM_PLAIN", "true")
     assert "DicomAlwaysAllowStore" in opening.render(load())
-    assert "opening.render(settings.load())" in (ROOT / "orthanc" / "start").read_text()
+
+
+def start_of(services: dict[str, dict[str, Any]], tmp_path: Path, **given: str) -> str:
+    """Run what `orthanc/start` has Python do, as in its container; return why it fails."""
+    start = (ROOT / "orthanc" / "start").read_text()
+    script = re.search(r"<<'PY'\n(.*?)\nPY\n", start, re.DOTALL)
+    assert script is not None
+    told = services["orthanc"]["environment"] | {"NODE_DICOM_PLAIN": "true"} | given
+    done = subprocess.run(
+        [sys.executable, "-", str(tmp_path)],
+        input=script[1],
+        env={name: str(value or "") for name, value in told.items()} | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == (tmp_path / "dicom.json").exists()
+    return done.stderr
+
+
+def test_orthanc_does_not_start_where_passwords_would_cross_the_network(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    assert "NODE_HTTP_PLAIN" in start_of(services, tmp_path)
+    assert "with https:" in start_of(services, tmp_path, NODE_BEHIND_TLS_PROXY="true")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"NODE_HTTP_PLAIN": "true"},
+        {"NODE_BEHIND_TLS_PROXY": "true", "NODE_PUBLIC_URL": "https://node.example"},
+    ],
+)
+def test_orthanc_starts_behind_a_proxy_or_where_plain_http_is_asked_for(
+    services: dict[str, dict[str, Any]], tmp_path: Path, given: dict[str, str]
+) -> None:
+    assert start_of(services, tmp_path, **given) == ""
 
 
 def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:

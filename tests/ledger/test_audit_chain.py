@@ -234,6 +234,12 @@ def test_looks_are_noted_after_the_clock_was_set_back(ledger: Ledger, clock: Clo
     assert not ledger.audit.append_at_most("dr.who", "study.open", STUDY, quarter)
 
 
+def test_looks_at_the_same_moment_are_one_entry(ledger: Ledger) -> None:
+    hour = timedelta(hours=1)
+    added = at_once(lambda _: ledger.audit.append_at_most("dr.who", "study.fetch", STUDY, hour))
+    assert sum(added) == len(ledger.audit.entries(STUDY)) == 1
+
+
 def test_what_is_in_use_is_written_down_when_it_changes(ledger: Ledger) -> None:
     told = [ledger.audit.append_if_changed("node", "policy.use", d) for d in ("1", "1", "2", "1")]
     assert told == [True, False, True, True]

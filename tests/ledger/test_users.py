@@ -29,7 +29,7 @@ def ada(ledger: Ledger) -> str:
 
 
 def who(ledger: Ledger, token: str, *, used: bool = True) -> Identity | None:
-    return ledger.sessions.identity(token, LIFETIME, used=used)
+    return ledger.sessions.identity(token, LIFETIME, used=used, vouched=True)
 
 
 def test_user_is_kept_in_lower_case(ledger: Ledger, ada: str, clock: Clock) -> None:
@@ -47,7 +47,25 @@ def test_nobody_at_first(ledger: Ledger) -> None:
     assert ledger.users.get("ada") is None
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ada\n", "<b>", "-ada", "x" * 65, "ädä", "a/b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            "a b",
+            "ada\n",
+            "<b>",
+            "-ada",
+            "x" * 65,
+            "ädä",
+            "a/b",
+            "x:123",
+            "\u0430da",
+            "\u212aarl",
+        ),
+        *("node", "Worker", "ANONYMOUS", "unknown", "command line"),
+    ],
+)
 def test_name_that_is_none_is_refused(ledger: Ledger, name: str) -> None:
     with pytest.raises(AccessError, match="choose one"):
         ledger.users.add(name, Role.READER, "hash")
@@ -134,6 +152,24 @@ def test_session_of_a_disabled_user_is_nobodys(ledger: Ledger, ada: str) -> None
     assert who(ledger, token) is None
     ledger.users.set_disabled(ada, False)
     assert who(ledger, ledger.sessions.begin(ada, LIFETIME)) is not None
+
+
+def test_session_of_a_provider_that_is_gone_is_nobodys(ledger: Ledger, ada: str) -> None:
+    grace = ledger.sessions.begin("grace", LIFETIME, Role.OPERATOR)
+    adas = ledger.sessions.begin(ada, LIFETIME)
+    identity = ledger.sessions.identity
+    assert identity(grace, LIFETIME, used=True, vouched=False) is None
+    assert identity(adas, LIFETIME, used=True, vouched=False) is not None
+
+
+def test_all_sessions_of_one_or_of_all_are_ended(ledger: Ledger, ada: str) -> None:
+    graces = [ledger.sessions.begin("grace", LIFETIME, Role.OPERATOR) for _ in range(2)]
+    adas = ledger.sessions.begin(ada, LIFETIME)
+    assert ledger.sessions.end_all("Grace") == 2
+    assert [who(ledger, token) for token in graces] == [None, None]
+    assert who(ledger, adas) is not None
+    assert (ledger.sessions.end_all("nobody"), ledger.sessions.end_all()) == (0, 1)
+    assert who(ledger, adas) is None
 
 
 def test_user_of_the_sites_provider_has_the_role_that_it_gave(ledger: Ledger) -> None:

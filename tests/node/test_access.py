@@ -1,8 +1,9 @@
 """Who gets what from a real node that other machines may reach."""
 
-from collections.abc import Iterator, Sequence
+import json
+import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 
 from dicom_node.domain import Role
 from dicom_node.phantom.samples import demo_studies
+from tests.access_table import ROWS, Read, attempts, matrix
 from tests.guarded import GuardedNode, guarded_node
 from tests.nodes import LiveNode, free_port
 
@@ -23,15 +25,6 @@ READER, RADIOLOGIST, OPERATOR = Role.READER, Role.RADIOLOGIST, Role.OPERATOR
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedNode]:
     with guarded_node(tmp_path_factory.mktemp("guarded")) as node:
         yield node
-
-
-@dataclass(frozen=True)
-class Read:
-    """A study that the node has read."""
-
-    uid: str
-    orthanc_id: str
-    run_id: str
 
 
 @pytest.fixture(scope="module")
@@ -47,42 +40,6 @@ def read(guarded: GuardedNode, tmp_path_factory: pytest.TempPathFactory) -> Read
     return Read(sample.study_instance_uid, orthanc_id, told["runs"][0]["run_id"])
 
 
-Row = tuple[str, str, object, tuple[int | None, ...]]
-ROWS: tuple[Row, ...] = (
-    # method, path, body: what nobody, a reader, a radiologist and an operator get; None: not tried
-    ("GET", "/ai/worklist", None, (401, 200, 200, 200)),
-    ("GET", "/ai/studies/{uid}", None, (401, 200, 200, 200)),
-    ("GET", "/ai/health", None, (401, 200, 200, 200)),
-    ("GET", "/ai/metrics", None, (401, 200, 200, 200)),
-    ("GET", "/ai/login", None, (200, 200, 200, 200)),
-    ("GET", "/ohif/node/extension.mjs", None, (401, 200, 200, 200)),
-    ("GET", "/", None, (403, 301, 301, 301)),
-    ("GET", "/app/explorer.html", None, (403, 200, 200, 200)),
-    ("GET", "/system", None, (403, 200, 200, 200)),
-    ("GET", "/studies", None, (403, 200, 200, 200)),
-    ("GET", "/studies/{id}/archive", None, (403, 200, 200, 200)),
-    ("GET", "/dicom-web/studies/{uid}/metadata", None, (403, 200, 200, 200)),
-    ("POST", "/tools/find", {"Level": "Study", "Query": {}}, (403, 200, 200, 200)),
-    ("POST", "/ai/studies/{uid}/runs", {}, (401, 403, 200, 200)),
-    ("POST", "/ai/studies/{uid}/assessments", {"verdict": "accept"}, (401, 403, 201, 201)),
-    ("POST", "/ai/runs/{run}/retry", None, (401, 403, 403, 409)),
-    ("POST", "/instances", None, (403, 403, 403, 400)),
-    ("POST", "/dicom-web/studies", None, (403, 403, 403, 415)),
-    ("POST", "/studies/{id}/anonymize", {"Remove": [7]}, (403, 403, 403, 400)),
-    ("POST", "/tools/reset", None, (403, 403, 403, None)),
-    ("POST", "/tools/shutdown", None, (403, 403, 403, None)),
-    ("PUT", "/tools/log-level", "default", (403, 403, 403, 200)),
-    ("GET", "/modalities", None, (403, 403, 403, 200)),
-    ("GET", "/dicom-web/servers", None, (403, 403, 403, 200)),
-    ("GET", "/changes?limit=1", None, (403, 403, 403, 200)),
-    ("GET", "/changes?_method=DELETE", None, (403, 403, 403, None)),
-    ("DELETE", "/studies/{id}", None, (403, 403, 403, None)),
-    ("GET", "//changes", None, (403, 403, 403, 200)),
-    ("GET", "/app/../changes", None, (403, 403, 403, 200)),
-    ("GET", "/app/%2e%2e/changes", None, (403, 403, 403, None)),
-)
-
-
 def test_each_role_gets_what_it_may(guarded: GuardedNode, read: Read) -> None:
     with ExitStack() as stack:
         clients = [
@@ -93,53 +50,27 @@ def test_each_role_gets_what_it_may(guarded: GuardedNode, read: Read) -> None:
     assert got == {f"{method} {path}": expected for method, path, _, expected in ROWS}
 
 
-def matrix(clients: Sequence[httpx.Client], read: Read) -> dict[str, tuple[int | None, ...]]:
-    """Return the status of each call for each client, but where it is not to be tried."""
-    words = {"uid": read.uid, "id": read.orthanc_id, "run": read.run_id}
-    got = {}
-    for method, path, body, expected in ROWS:
-        codes = tuple(
-            None if wanted is None else status(client, method, path.format(**words), body)
-            for client, wanted in zip(clients, expected, strict=True)
-        )
-        got[f"{method} {path}"] = codes
-    return got
+def test_who_fetches_images_is_in_the_trail(guarded: GuardedNode, read: Read) -> None:
+    with guarded.by_basic(READER) as client:
+        told = client.get(f"/studies/{read.orthanc_id}/instances").json()
+        files = [f"/instances/{one['ID']}/file" for one in told]
+        uid = told[0]["MainDicomTags"]["SOPInstanceUID"]
+        wado = f"/wado?requestType=WADO&objectUID={uid}&contentType=application/dicom"
+        paths = [*files, wado, f"/dicom-web/studies/{read.uid}/metadata"]
+        assert {client.get(path).status_code for path in paths * 2} == {200}
+        assert client.get("/instances/unknown/file").status_code == 404
+    entries = guarded.node.run("audit", "--study", read.uid, "--json").stdout
+    fetched = [e["actor"] for e in json.loads(entries) if e["action"] == "study.fetch"]
+    assert fetched.count("reader") == 1
 
 
-def status(client: httpx.Client, method: str, path: str, body: object) -> int:
-    """Return the status of one request, its path sent as it is written."""
-    content = body.encode() if isinstance(body, str) else None
-    request = client.build_request(
-        method, "/", json=body if isinstance(body, dict) else None, content=content
-    )
-    request.url = request.url.copy_with(raw_path=path.encode())
-    return client.send(request).status_code
-
-
-FOREIGN = (
-    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
-    {"Host": "evil.example:8042"},
-)
-FORGED = (
-    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-    {"Sec-Fetch-Site": "none"},
-    {"Origin": "https://evil.example"},
-    {"Origin": "null"},
-    {"Host": "evil.example:8042", "Origin": "http://evil.example:8042"},
-)
-
-
-def attempts() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield what a page elsewhere could have a reader's browser send."""
-    for headers in FOREIGN:
-        for path in ("/studies", "/system", "/ai/worklist", "/dicom-web/studies"):
-            yield "GET", path, headers
-    for headers in FORGED:
-        yield "POST", "/tools/reset", headers
-        yield "POST", "/ai/studies/1.2.3/runs", headers
-        yield "DELETE", "/changes", headers
-        yield "GET", "/changes?_method=DELETE", headers
+def test_body_of_a_stranger_is_not_waited_for(guarded: GuardedNode) -> None:
+    port = guarded.node.http_port
+    head = b"POST /ai/login HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n"
+    for length in (b"Content-Length: 4000000000", b"Transfer-Encoding: chunked"):
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(head % length)
+            assert connection.recv(100).startswith(b"HTTP/1.1 403")
 
 
 def test_another_site_gets_nothing_from_who_is_logged_in(guarded: GuardedNode) -> None:
@@ -286,6 +217,7 @@ def test_up_for_other_machines_without_a_user_says_what_to_do(
 ) -> None:
     wanted = ("NODE_ALLOW_REMOTE", "NODE_BEHIND_TLS_PROXY", "NODE_DICOM_PLAIN")
     remote = {**node.environment, **dict.fromkeys(wanted, "true")}
+    remote["NODE_PUBLIC_URL"] = "https://node.example"
     fresh = LiveNode(tmp_path / "home", free_port(), free_port(), free_port(), remote)
     told = fresh.run("up", "--detach", check=False)
     assert told.returncode == 1

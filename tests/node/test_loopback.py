@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.dcmtk import dcmtk
+from tests.guarded import guarded_node
 from tests.namespaces import HERE, other_machine
 from tests.nodes import LiveNode, NotYetError, eventually
 
@@ -23,6 +25,21 @@ def test_scan_from_another_machine_finds_both_ports_closed(node: LiveNode) -> No
         )
     assert found == {node.http_port: "closed", node.dicom_port: "closed", open_port: "open"}
     assert called.returncode != 0
+
+
+@pytest.mark.parametrize("address", [HERE, "0.0.0.0"])
+def test_behind_the_nodes_own_https_no_other_machine_reaches_plain_http(
+    tmp_path: Path, address: str
+) -> None:
+    with other_machine() as other, guarded_node(tmp_path, address) as guarded:
+        node = guarded.node
+        found = other.scan(node.http_port, node.dicom_port, guarded.port)
+        url = f"https://{HERE}:{guarded.port}/ai/session"
+        told = other.run("curl", "--silent", "--noproxy", "*", "--cacert", str(guarded.ca), url)
+        status = node.run("status", "--json").stdout
+    assert found == {node.http_port: "closed", node.dicom_port: "open", guarded.port: "open"}
+    assert "log in at /ai/login" in told.stdout
+    assert '"ready": true' in status
 
 
 def test_orthanc_listens_on_loopback_alone(node: LiveNode) -> None:

@@ -50,7 +50,20 @@ def test_token_of_the_site_is_left_alone(tmp_path: Path) -> None:
 def test_other_machines_need_tls(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="NODE_HTTPS_CERTIFICATE_FILE"):
         secrets.write(settings(tmp_path, allow_remote=True))
-    secrets.write(settings(tmp_path, allow_remote=True, behind_tls_proxy=True))
+    with pytest.raises(SettingsError, match="NODE_HTTPS_CERTIFICATE_FILE"):
+        secrets.write(settings(tmp_path, allow_remote=True, http_plain=True))
+    proxied = {"behind_tls_proxy": True, "public_url": "https://node.example"}
+    secrets.write(settings(tmp_path, allow_remote=True, **proxied))
+
+
+@pytest.mark.parametrize("public", ["", "http://node.example", "node.example"])
+@pytest.mark.parametrize("orthanc", ["", "http://orthanc:8042"])
+def test_proxy_of_the_site_needs_the_address_that_people_open(
+    tmp_path: Path, public: str, orthanc: str
+) -> None:
+    chosen = {"behind_tls_proxy": True, "public_url": public, "orthanc_url": orthanc}
+    with pytest.raises(SettingsError, match="with https:"):
+        secrets.write(settings(tmp_path, **chosen))
 
 
 def test_certificate_and_key_go_together(tmp_path: Path) -> None:
@@ -85,6 +98,7 @@ def test_proxy_gets_certificate_and_key_in_a_file_of_its_owner(tmp_path: Path) -
 
     orthanc = next(p for p in programs(chosen) if p.name == "orthanc")
     assert orthanc.environment["NODE_ORTHANC_REMOTE"] == "false"  # the proxy is the only way in
+    assert orthanc.environment["NODE_LOOPBACK_PORT"] == "8042"
     secrets.write(settings(tmp_path / "the home"))
     assert not layout.https_certificate.exists()
 

@@ -13,12 +13,13 @@ export class Trouble extends Error {
 /**
  * Ask the API.
  * @param {string} path
- * @param {{tag?: string, signal?: AbortSignal, body?: object}} options `body` makes it a POST
+ * @param {{tag?: string, signal?: AbortSignal, body?: object, refresh?: boolean}} options `body` makes
+ *   it a POST; `refresh` says that the page asks by itself, which keeps no login alive
  * @returns {Promise<{status: number, tag: string, body: ?object}>} body is null for a 304
  * @throws {Trouble} for every error but an abort by `signal`
  */
-export async function ask(path, { tag = "", signal, body } = {}) {
-  const answer = await reach(path, options(tag, signal, body));
+export async function ask(path, { tag = "", signal, body, refresh = false } = {}) {
+  const answer = await reach(path, options(tag, signal, body, refresh));
   if (answer.status === 304) return { status: 304, tag, body: null };
   const told = await read(answer);
   if (answer.status === 401 && !body) logIn();
@@ -41,8 +42,8 @@ function logIn() {
   location.assign(`/ai/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-function options(tag, signal, body) {
-  const headers = {};
+function options(tag, signal, body, refresh) {
+  const headers = refresh ? { "X-Refresh": "1" } : {};
   if (tag) headers["If-None-Match"] = tag;
   if (!body) return { headers, signal };
   headers["Content-Type"] = "application/json";

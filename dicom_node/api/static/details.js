@@ -32,7 +32,7 @@ export class Details {
     this.#title.textContent = "Loading …";
     this.#body.replaceChildren();
     this.#drawer.scrollTop = 0;
-    await this.refresh();
+    await this.#look(false);
     this.#title.focus();
   }
 
@@ -44,10 +44,14 @@ export class Details {
 
   /** Ask for the study again, and draw it where it has changed. */
   async refresh() {
+    await this.#look(true);
+  }
+
+  async #look(refresh) {
     const uid = this.#uid;
     if (uid === null) return;
     try {
-      const { body } = await ask(`/ai/studies/${encodeURIComponent(uid)}`);
+      const { body } = await ask(`/ai/studies/${encodeURIComponent(uid)}`, { refresh });
       if (uid !== this.#uid) return;
       const { wait_s: _, ...study } = body;
       const print = JSON.stringify(study);
