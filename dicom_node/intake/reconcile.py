@@ -1,13 +1,13 @@
 """The guarantee: what the archive's change log says has a run, whatever the trigger missed."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 from dicom_node import log
 from dicom_node.domain import Change, Trigger
 from dicom_node.errors import StudyNotFound
-from dicom_node.intake.admission import Admission
+from dicom_node.intake.admission import Admission, utc_now
 from dicom_node.ports import ChangeLog, StudyBook
 
 CURSOR: Final = "orthanc.changes"
@@ -24,10 +24,18 @@ _SKEW_S: Final = 10.0
 class Reconcile:
     """Reads on in the change log, and looks again at whatever is due."""
 
-    def __init__(self, changes: ChangeLog, studies: StudyBook, admission: Admission) -> None:
+    def __init__(
+        self,
+        changes: ChangeLog,
+        studies: StudyBook,
+        admission: Admission,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._changes = changes
         self._studies = studies
         self._admission = admission
+        self._clock = clock
 
     def run(self) -> None:
         """Catch up with the archive, then with the ledger; each step may be repeated.
@@ -35,7 +43,7 @@ class Reconcile:
         Raises ArchiveUnavailable, LedgerUnavailable, QueueUnavailable: the next run goes on
         where this one stopped.
         """
-        now = datetime.now(UTC)
+        now = self._clock()
         self._mind_the_clock(now)
         self.catch_up()
         for study_uid in self._studies.due(now):
