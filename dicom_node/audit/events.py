@@ -54,7 +54,7 @@ APPLICATION: Final = Code("110150", "DCM", "Application")
 STUDY_INSTANCE_UID: Final = Code("110180", "DCM", "Study Instance UID")
 OWN_SCHEME: Final = "99DCMNODE"
 
-_EVENTS: Final = {
+EVENTS: Final = {
     "node.start": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_START),
     "node.stop": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_STOP),
     "login": Event(USER_AUTHENTICATION, Deed.EXECUTE, kind=_LOGIN),
@@ -85,4 +85,4 @@ def event_of(action: str) -> Event:
 
     The action itself goes along as a second EventTypeCode in each case.
     """
-    return _EVENTS.get(action, _OTHER)
+    return EVENTS.get(action, _OTHER)
