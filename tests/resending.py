@@ -17,6 +17,7 @@ from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.phantom.samples import ct_series, frontal
 from dicom_node.pixels.wrap import encode
 from tests.nodes import LiveNode, NotYetError, eventually
+from tests.predecessors import not_replaced
 
 REPORT = "1.2.840.10008.5.1.4.1.1.88.34"
 Change = Callable[[Dataset], None]
@@ -93,15 +94,7 @@ def reports(node: LiveNode, study: str) -> list[Dataset]:
 
 def live(node: LiveNode, study: str) -> list[Dataset]:
     """Return the reports that no other report in the archive names as its predecessor."""
-    held = reports(node, study)
-    replaced = {
-        str(sop.ReferencedSOPInstanceUID)
-        for report in held
-        for document in report.get("PredecessorDocumentsSequence", [])
-        for series in document.ReferencedSeriesSequence
-        for sop in series.ReferencedSOPSequence
-    }
-    return [one for one in held if one.SOPInstanceUID not in replaced]
+    return not_replaced(reports(node, study))
 
 
 @contextmanager

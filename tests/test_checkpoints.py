@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.checkpoints import POINTS, Point
+from bench.faults.holds import Holds
+from dicom_node.checkpoints import POINTS
 from dicom_node.domain import Stage
-from tests.nodes import NotYetError, eventually
 
 _PASS_A_STEP = """
 from dicom_node.checkpoints import around
@@ -26,16 +26,6 @@ def passing(folder: Path | None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", _PASS_A_STEP], env=environment, stdout=subprocess.PIPE, text=True
     )
-
-
-def held_at(folder: Path, point: Point) -> int:
-    for attempt in eventually():
-        with attempt:
-            file = folder / point.reached
-            told = file.read_text() if file.exists() else ""
-            if not told:
-                raise NotYetError(f"nobody has reached {point}")
-    return int(told)
 
 
 def test_points_are_numbered_along_the_way() -> None:
@@ -59,7 +49,7 @@ def test_armed_point_holds_the_process_until_its_file_is_gone(
     (tmp_path / point.armed).touch()
     with passing(tmp_path) as process:
         assert process.stdout is not None
-        assert held_at(tmp_path, point) == process.pid
+        assert Holds(tmp_path).wait(point, 120) == process.pid
         if stored_meanwhile:
             assert process.stdout.readline() == "stored\n"
         assert process.poll() is None

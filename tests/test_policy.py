@@ -1,5 +1,6 @@
 """The policy file: what is refused, and what its hash covers."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,11 @@ def test_policy_without_the_newer_sections_is_read(tmp_path: Path) -> None:
     old = SHIPPED.replace("[resent]", "").replace('policy = "CHANGED"', "")
     old = old.replace("[urgency]", "").replace("rise_s = 600", "")
     old = old.replace("worker_deaths = 3", "")
+    assert not tomllib.loads(old).keys() & {"resent", "urgency"}
     loaded = policy.load(written(tmp_path, old))
 
-    assert (loaded.resent.policy, loaded.retry.worker_deaths) == (Resend.CHANGED, 3)
+    assert (loaded.resent.policy, loaded.urgency.rise_s) == (Resend.CHANGED, 600)
+    assert loaded.retry.worker_deaths == 3
 
 
 def test_unknown_resend_policy_is_refused(tmp_path: Path) -> None:

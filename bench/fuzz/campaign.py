@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -99,39 +99,50 @@ class Campaign:
             stderr=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         ) as process:
-            return self._follow(process, target, first, tally)
+            return self.follow(process, target, first, tally)
 
-    def _follow(
+    def follow(
         self, process: subprocess.Popen[bytes], target: str, first: int, tally: Tally
     ) -> int:
-        """Listen to a child until it ends or hangs; return the number to go on with."""
+        """Listen to a child until it ends or hangs; return the number to go on with.
+
+        A child that dies or hangs when an input has ended has one fault more, of that input.
+        """
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("the child has no pipes")
-        running, heard = first, False
+        running, busy, heard = first, True, False
         for line in _lines(process.stdout, _START_S, self.limit_s):
             if line is None:
                 process.kill()
-                _record(tally, Fault(target, running, "hang", f"over {self.limit_s:.0f} s"))
+                _blame(tally, busy, Fault(target, running, "hang", f"over {self.limit_s:.0f} s"))
                 break
             told, heard = json.loads(line), True
             if "begins" in told:
-                running = told["begins"]
+                running, busy = told["begins"], True
                 continue
             tally.slowest_s = max(tally.slowest_s, told["took_s"])
             fault = told["fault"] and Fault(target, running, told["outcome"], told["fault"])
             _record(tally, fault or told["outcome"])
-            running += 1
+            busy = False
         else:
             said = process.stderr.read().decode(errors="replace")
-            if process.wait() != 0 and not heard:
+            process.wait()
+            if not heard:
                 raise RuntimeError(f"no input of {target} could run: {said[-2000:]}")
-            if process.returncode != 0:
+            if process.returncode != 0 or busy:
                 kind = _death(process.returncode)
-                _record(tally, Fault(target, running, kind, f"{said[-4000:]}\n{kind}"))
-                running += 1
-            return running
+                _blame(tally, busy, Fault(target, running, kind, f"{said[-4000:]}\n{kind}"))
+            return running + 1
         process.wait()
         return running + 1
+
+
+def _blame(tally: Tally, busy: bool, fault: Fault) -> None:
+    """Write a death down: as what became of the input that ran, or beside it."""
+    if busy:
+        _record(tally, fault)
+    else:
+        tally.faults.append(replace(fault, kind=f"{fault.kind} after its end"))
 
 
 def _record(tally: Tally, what: Fault | str) -> None:

@@ -80,7 +80,7 @@ _ROLES: Final = {
     QUERY: Roles(_DESTINATION, _SOURCE),
 }
 
-_EVENTS: Final = {
+EVENTS: Final = {
     "node.start": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_START),
     "node.stop": Event(APPLICATION_ACTIVITY, Deed.EXECUTE, kind=_STOP),
     "login": Event(USER_AUTHENTICATION, Deed.EXECUTE, kind=_LOGIN),
@@ -118,7 +118,7 @@ def event_of(action: str) -> Event:
 
     The action itself goes along as a second EventTypeCode in each case.
     """
-    return _EVENTS.get(action, _OTHER)
+    return EVENTS.get(action, _OTHER)
 
 
 def roles_of(event: Event) -> Roles:

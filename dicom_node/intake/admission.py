@@ -1,6 +1,6 @@
 """From a study that was seen to a run that was asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,17 +33,30 @@ _SKEW = timedelta(seconds=5)
 _ASKERS = 4
 
 
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
 class Admission:
     """Admits studies: eligible, complete, asked for once."""
 
     def __init__(
-        self, archive: Archive, studies: StudyBook, runs: RunBook, queue: Queue, policy: Policy
+        self,
+        archive: Archive,
+        studies: StudyBook,
+        runs: RunBook,
+        queue: Queue,
+        policy: Policy,
+        *,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._archive = archive
         self._studies = studies
         self._runs = runs
         self._queue = queue
         self._policy = policy
+        self._clock = clock
         self._longest_wait = timedelta(seconds=policy.completeness.longest_s) + _SKEW
 
     def consider(self, study_instance_uid: str, trigger: Trigger) -> RunTicket | None:
@@ -52,7 +65,7 @@ class Admission:
         Gives the study its row in the worklist in any case. Returns None where it must wait,
         was refused, or is gone. Raises ArchiveUnavailable, LedgerUnavailable.
         """
-        asked_at = datetime.now(UTC)
+        asked_at = self._clock()
         try:
             study = self._known(study_instance_uid)
             chosen = self._chosen(study, asked_at)
@@ -62,7 +75,7 @@ class Admission:
             return None
         except StudyRefused:
             return None
-        due, now = ready_at(chosen, self._policy), datetime.now(UTC)
+        due, now = ready_at(chosen, self._policy), self._clock()
         if now < due <= now + self._longest_wait:  # later still: the clock was set back since
             self._studies.wait(study_instance_uid, due)
             return None
@@ -81,7 +94,7 @@ class Admission:
         LedgerUnavailable, and QueueUnavailable, after which the run stands and is handed over
         by itself.
         """
-        asked_at = datetime.now(UTC)
+        asked_at = self._clock()
         study = self._known(study_instance_uid)
         chosen = self._chosen(study, asked_at)
         ticket = self._request(study, chosen, trigger, actor, force=force)
@@ -167,9 +180,7 @@ class Admission:
             log.get().warning("queue.unavailable", run_id=ticket.run_id, error=str(exc))
 
     def _hand_over(self, ticket: RunTicket, trigger: Trigger) -> None:
-        now_turn = turn(
-            ticket.urgency, ticket.asked_at, datetime.now(UTC), self._policy.urgency.rise_s
-        )
+        now_turn = turn(ticket.urgency, ticket.asked_at, self._clock(), self._policy.urgency.rise_s)
         with checkpoints.around(checkpoints.Step.DISPATCH):
             self._queue.enqueue(ticket.run_id, now_turn.urgency)
         self._runs.handed_over(ticket, now_turn.rises_at)

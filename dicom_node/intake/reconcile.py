@@ -1,7 +1,7 @@
 """The guarantee: what the archive's change log says has a run, whatever the trigger missed."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 from dicom_node import log
@@ -15,7 +15,7 @@ from dicom_node.errors import (
     StudyNotFound,
 )
 from dicom_node.foreign import where
-from dicom_node.intake.admission import Admission
+from dicom_node.intake.admission import Admission, utc_now
 from dicom_node.policy import Retry
 from dicom_node.ports import ChangeLog, StudyBook
 
@@ -34,12 +34,19 @@ class Reconcile:
     """Reads on in the change log, and looks again at whatever is due."""
 
     def __init__(
-        self, changes: ChangeLog, studies: StudyBook, admission: Admission, retry: Retry
+        self,
+        changes: ChangeLog,
+        studies: StudyBook,
+        admission: Admission,
+        retry: Retry,
+        *,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._changes = changes
         self._studies = studies
         self._admission = admission
         self._retry = retry
+        self._clock = clock
         self._failures: dict[str, int] = {}
 
     def run(self) -> None:
@@ -48,7 +55,7 @@ class Reconcile:
         Raises ArchiveUnavailable, LedgerUnavailable, QueueUnavailable: the next run goes on
         where this one stopped.
         """
-        now = datetime.now(UTC)
+        now = self._clock()
         self._mind_the_clock(now)
         try:
             self.catch_up()
@@ -98,7 +105,7 @@ class Reconcile:
             self._give_up(study_uid, reason)
         pause = timedelta(seconds=self._retry.pause_s(attempt))
         self._studies.announce(study_uid)
-        self._studies.wait(study_uid, datetime.now(UTC) + pause)
+        self._studies.wait(study_uid, self._clock() + pause)
         log.get().warning("consider.postponed", study_uid=study_uid, attempt=attempt, error=reason)
 
     def _give_up(self, study_uid: str, reason: str) -> None:

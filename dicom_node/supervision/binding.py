@@ -19,7 +19,7 @@ from dicom_node.supervision.home import Layout
 
 SOURCE: Final = Path(__file__).resolve().parents[2] / "orthanc" / "bind_address.c"
 _LIBRARY: Final = "bind_address.so"
-_COMPILERS: Final = ("tcc", "gcc", "cc", "clang")
+COMPILERS: Final = ("tcc", "gcc", "cc", "clang")
 _FLAGS: Final = ("-shared", "-fPIC", "-nostdlib")
 _TIMEOUT_S: Final = 30
 _TRIAL: Final = """
@@ -83,7 +83,7 @@ def prepare(layout: Layout, address: IPv4Address, loopback_port: int | None = No
 
 def compile_library(target: Path) -> None:
     """Write the library; raises SettingsError where the machine has no compiler for it."""
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise SettingsError(
             "no C compiler is installed, which keeps Orthanc's ports on loopback: run "

@@ -112,7 +112,7 @@ def _settings(settings: Settings) -> Iterator[Check]:
         yield Check("checkpoints", Outcome.WARNING, found, "for fault tests only: unset it")
 
 
-def _network(settings: Settings) -> Iterator[Check]:
+def network(settings: Settings) -> Iterator[Check]:
     """Check that the ports are where they should be, and who may call the DICOM port."""
     if settings.orthanc_url:
         return
@@ -269,7 +269,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _plugin_files,
     _viewer,
     _settings,
-    _network,
+    network,
     _home,
     _ports,
     _weights,

@@ -34,7 +34,7 @@ def told(one: AuditEntry) -> etree._Element:
     return tree
 
 
-@pytest.mark.parametrize("action", [*events._EVENTS, "something.new"])
+@pytest.mark.parametrize("action", [*events.EVENTS, "something.new"])
 @pytest.mark.parametrize("actor", ["node", "host:12", "dr.who"])
 @pytest.mark.parametrize("study", ["1.2.3", None])
 def test_every_action_is_a_valid_message(action: str, actor: str, study: str | None) -> None:

@@ -6,7 +6,7 @@ lost, the archive a list with a change log. A crash is a step that is begun and 
 
 import tempfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -20,12 +20,14 @@ from dicom_node.errors import LeaseLost, QueueUnavailable
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import open_ledger
+from dicom_node.ledger.handover import HAND_OVER_AGAIN
 from dicom_node.ledger.schema import RunRow
 from tests.ledgers import MODEL, Clock, objects, result
 from tests.listings import ListedArchive, ListedQueue, series, study
 
 POLICY = policy.load()
 LEASE_S = POLICY.lease.seconds
+ROUNDS = 3
 NAMES = ("one", "two")
 OPEN = {RunState.RECEIVED, RunState.QUEUED, RunState.RUNNING}
 
@@ -58,17 +60,20 @@ class Interleavings(RuleBasedStateMachine):
         self.ledger = open_ledger(f"sqlite:///{file}", clock=self.clock)
         self.archive, self.queue = ListedArchive(), CrashingQueue()
         studies = self.ledger.studies
-        self.admission = Admission(self.archive, studies, self.ledger.runs, self.queue, POLICY)
-        self.reconcile = Reconcile(self.archive, studies, self.admission, POLICY.retry)
+        runs, clock = self.ledger.runs, self.clock
+        self.admission = Admission(self.archive, studies, runs, self.queue, POLICY, clock=clock)
+        self.reconcile = Reconcile(self.archive, studies, self.admission, POLICY.retry, clock=clock)
         self.claims: list[Claim] = []
         self.images = dict.fromkeys(NAMES, 0)
 
     def teardown(self) -> None:
         """Let nothing wait for ever: sweep and work until all is over, whatever came before."""
-        self._drain()
-        self._nothing_is_open()
-        self.ledger.close()
-        self.folder.cleanup()
+        try:
+            self._drain()
+            self._nothing_is_open()
+        finally:
+            self.ledger.close()
+            self.folder.cleanup()
 
     @rule(name=st.sampled_from(NAMES), logged=st.sampled_from(["NewInstance", "StableSeries"]))
     def arrive(self, name: str, logged: str) -> None:
@@ -178,19 +183,19 @@ class Interleavings(RuleBasedStateMachine):
             return
 
     def _drain(self) -> None:
-        """All workers have died; let time pass, sweep, and let a new worker read what it gets."""
+        """All workers have died; let time pass, sweep, and let a new worker read what it gets.
+
+        In less time than after which a run is handed over again in any case.
+        """
+        assert HAND_OVER_AGAIN.total_seconds() > ROUNDS * LEASE_S
         self.queue.given.clear()
-        for _ in range(12):
+        for _ in range(ROUNDS):
             self.clock.forward(LEASE_S)
-            self._sweep_at(self.clock())
+            self.reconcile.run()
             while self.queue.given:
                 run_id, _ = self.queue.given.pop(0)
                 if claim := self.ledger.runs.claim(run_id, "last worker", LEASE_S):
                     self._work(claim, "report")
-
-    def _sweep_at(self, now: datetime) -> None:
-        self.reconcile.run()
-        self.admission.hand_over_due(now)
 
     def _nothing_is_open(self) -> None:
         items = self.ledger.queries.worklist()

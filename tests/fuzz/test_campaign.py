@@ -1,11 +1,13 @@
 """A short fuzz campaign from the phantoms alone, in child processes as the long one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.fuzz import seeds, targets
-from bench.fuzz.campaign import Campaign
+from bench.fuzz.campaign import Campaign, Tally
 
 INPUTS = 1200
 LIMIT_S = 60.0
@@ -57,3 +59,31 @@ def test_a_campaign_whose_children_cannot_start_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="no input of geometry could run"):
         campaign.run(1, ["geometry"], lambda _: None)
+
+
+BEGINS = """print('{"begins": 7}')\n"""
+ENDS = """print('{"ended": 7, "outcome": "read", "fault": "", "took_s": 0.1}')\n"""
+
+
+@pytest.mark.parametrize(
+    ("child", "outcomes", "kinds"),
+    [
+        (BEGINS + ENDS, {"read": 1}, []),
+        (BEGINS + ENDS + "raise SystemExit(3)", {"read": 1}, ["crash exit 3 after its end"]),
+        (BEGINS + "raise SystemExit(3)", {"crash exit 3": 1}, ["crash exit 3"]),
+        (BEGINS, {"crash exit 0": 1}, ["crash exit 0"]),
+    ],
+    ids=["all is well", "dies after the last input", "dies in an input", "leaves in an input"],
+)
+def test_a_death_is_put_down_to_the_input_that_ran(
+    tmp_path: Path, child: str, outcomes: dict[str, int], kinds: list[str]
+) -> None:
+    campaign, tally = Campaign(seed=5, seeds=tmp_path, limit_s=LIMIT_S, jobs=1), Tally()
+    with subprocess.Popen(
+        [sys.executable, "-c", child], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        following = campaign.follow(process, "decode", 7, tally)
+
+    assert following == 8
+    assert (tally.outcomes, [fault.kind for fault in tally.faults]) == (outcomes, kinds)
+    assert [fault.index for fault in tally.faults] == [7] * len(kinds)

@@ -16,7 +16,7 @@ from dicom_node.report.encode import to_file
 from tests import builders
 from tests.conftest import missing_tool
 from tests.sources import SOURCES
-from tests.validators import validate_sr
+from tests.validators import dciodvfy_errors, validate_sr
 
 pytestmark = pytest.mark.validators
 
@@ -46,13 +46,6 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
-def dciodvfy(file: Path) -> None:
-    ended = run(tool("dciodvfy"), "-new", str(file))
-    errors = [line for line in ended.stderr.splitlines() if line.startswith("Error")]
-    assert not errors, errors
-    assert ended.returncode == 0
-
-
 def write(name: str, images: Sequence[Dataset], target: Path, **changes: Any) -> Path:
     result = builders.result(images, **changes)
     target.write_bytes(to_file(WRITERS[name].write(result, images, [builders.heatmap(images[0])])))
@@ -73,7 +66,7 @@ def test_sr_passes_all_four_validators(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
 def test_heatmap_passes_dciodvfy(source: str, tmp_path: Path) -> None:
-    dciodvfy(write("heatmap", SOURCES[source](), tmp_path / "heatmap.dcm"))
+    assert dciodvfy_errors(write("heatmap", SOURCES[source](), tmp_path / "heatmap.dcm")) == []
 
 
 def test_sr_with_an_order_and_a_zone_passes_dciodvfy(tmp_path: Path) -> None:
@@ -82,7 +75,7 @@ def test_sr_with_an_order_and_a_zone_passes_dciodvfy(tmp_path: Path) -> None:
     order.RequestedProcedureID = "RP-1"
     film.RequestAttributesSequence = [order]
     film.TimezoneOffsetFromUTC = "+0900"
-    dciodvfy(write("sr", [film], tmp_path / "sr.dcm"))
+    assert dciodvfy_errors(write("sr", [film], tmp_path / "sr.dcm")) == []
 
 
 def test_sr_is_readable_as_a_page(tmp_path: Path) -> None:
@@ -115,6 +108,9 @@ def test_sr_and_heatmap_of_real_images_pass(modality: str, data_dir: Path, tmp_p
                 for where in [builders.region(image, Box(1, 1, 20, 20))]
             )
         }
-        dciodvfy(write("heatmap", [image], tmp_path / f"{index}.heat.dcm", **changes))
-        dciodvfy(write("sr", [image], tmp_path / f"{index}.sr.dcm", **changes))
+        assert (
+            dciodvfy_errors(write("heatmap", [image], tmp_path / f"{index}.heat.dcm", **changes))
+            == []
+        )
+        assert dciodvfy_errors(write("sr", [image], tmp_path / f"{index}.sr.dcm", **changes)) == []
     validate_sr(tmp_path / "0.sr.dcm")

@@ -1,5 +1,6 @@
 """Orthanc's ports are kept on one address, or the node does not start."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dicom_node.supervision import binding, checks, https, listeners, opening
 from dicom_node.supervision.checks import Outcome
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import programs
+from tests.conftest import missing_tool
 
 _BIND = """
 import socket, sys
@@ -93,7 +95,9 @@ def test_address_of_another_machine_is_refused_before_the_start(tmp_path: Path) 
 def test_every_compiler_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
 ) -> None:
-    monkeypatch.setattr(binding, "_COMPILERS", (compiler, "tcc"))
+    if shutil.which(compiler) is None:
+        missing_tool(f"{compiler} is not installed")
+    monkeypatch.setattr(binding, "COMPILERS", (compiler,))
     home = Layout(tmp_path / "home", tmp_path / "run")
     home.create()
     binding.prepare(home, LOOPBACK)
@@ -174,10 +178,10 @@ def test_strays_are_what_listens_elsewhere() -> None:
 
 def test_doctor_tries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path)
-    told = {check.name: check for check in checks._network(settings)}
+    told = {check.name: check for check in checks.network(settings)}
     assert told["network"].outcome is Outcome.OK
     assert told["DICOM callers"].outcome is Outcome.OK
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = {check.name: check for check in checks._network(settings)}
+    told = {check.name: check for check in checks.network(settings)}
     assert told["network"].outcome is Outcome.FAILED
     assert "tcc" in told["network"].advice

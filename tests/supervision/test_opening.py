@@ -79,7 +79,7 @@ def test_open_node_with_both_is_strict(files: dict[str, Path]) -> None:
         "AllowMove": True,
         "AllowStorageCommitment": False,
     }
-    (told,) = [c for c in checks._network(settings) if c.name == "DICOM callers"]
+    (told,) = [c for c in checks.network(settings) if c.name == "DICOM callers"]
     assert (told.outcome, told.found) == (Outcome.OK, "1 named modalities, with a certificate")
 
 
@@ -88,7 +88,7 @@ def test_plain_must_be_stated_and_is_named(capsys: pytest.CaptureFixture[str]) -
     assert rendered(settings)["DicomAlwaysAllowStore"] is True
     opening.enter(settings)
     assert "dicom.plain" in "".join(capsys.readouterr())
-    (told,) = [c for c in checks._network(settings) if c.name == "DICOM callers"]
+    (told,) = [c for c in checks.network(settings) if c.name == "DICOM callers"]
     assert told.outcome is Outcome.WARNING
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,37 +85,31 @@ def test_deflated_file_is_measured_in_small_pieces() -> None:
         inflation.check(content, 7 * _MIB)
 
 
-def test_header_of_65535_by_65535_is_refused_unread(tmp_path: Path) -> None:
-    file = tmp_path / "huge.dcm"
-    file.write_bytes(bombs.huge())
+HOSTILE: dict[str, tuple[Callable[[], bytes], str, int]] = {
+    "a header of 65535 x 65535": (bombs.huge, "IMAGE_TOO_LARGE", 32),
+    "32 MiB of run lengths, a GiB under a header of 64 x 64": (
+        lambda: bombs.runs(32 * _MIB),
+        "INCONSISTENT_HEADER",
+        256,
+    ),
+    "a codestream larger than its header": (
+        lambda: bombs.codestream(60_000),
+        "INCONSISTENT_HEADER",
+        32,
+    ),
+    "sequences nested without end": (lambda: bombs.nested(200_000), "UNDECODABLE", 256),
+}
+"""What makes the file, the code of its refusal, and the MiB that it may take."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_file_is_refused_and_takes_little(tmp_path: Path, name: str) -> None:
+    make, code, most_mib = HOSTILE[name]
+    file = tmp_path / "hostile.dcm"
+    file.write_bytes(make())
     told = read(file)
-    assert told["told"] == "IMAGE_TOO_LARGE"
-    assert told["taken_mib"] < 32
-
-
-def test_runs_that_swell_beyond_any_image_are_refused(tmp_path: Path) -> None:
-    """32 MiB of run lengths would become a GiB under a header of 64 x 64."""
-    file = tmp_path / "runs.dcm"
-    file.write_bytes(bombs.runs(32 * _MIB))
-    told = read(file)
-    assert told["told"] == "INCONSISTENT_HEADER"
-    assert told["taken_mib"] < 256
-
-
-def test_codestream_larger_than_its_header_is_refused_undecoded(tmp_path: Path) -> None:
-    file = tmp_path / "j2k.dcm"
-    file.write_bytes(bombs.codestream(60_000))
-    told = read(file)
-    assert told["told"] == "INCONSISTENT_HEADER"
-    assert told["taken_mib"] < 32
-
-
-def test_sequences_nested_without_end_are_refused(tmp_path: Path) -> None:
-    file = tmp_path / "deep.dcm"
-    file.write_bytes(bombs.nested(200_000))
-    told = read(file)
-    assert told["told"] == "UNDECODABLE"
-    assert told["taken_mib"] < 256
+    assert told["told"] == code
+    assert told["taken_mib"] < most_mib
 
 
 def test_image_that_does_not_fit_into_the_process_is_refused_with_a_sentence(

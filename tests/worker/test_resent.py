@@ -12,6 +12,7 @@ from dicom_node.domain import Resend, RunState, StudyDetail
 from dicom_node.errors import ArchiveUnavailable
 from dicom_node.policy import Policy, Resent
 from tests.pipelines import FILM, POLICY, Bench, opened
+from tests.predecessors import not_replaced
 from worker.pipeline import Attempt
 
 
@@ -46,14 +47,7 @@ def send(bench: Bench, image: Dataset) -> StudyDetail:
 def live(bench: Bench) -> list[Dataset]:
     """Return the reports in the archive that no other one names as its predecessor."""
     newest = {str(report.SOPInstanceUID): report for report in bench.archive.reports}
-    replaced = {
-        str(sop.ReferencedSOPInstanceUID)
-        for report in newest.values()
-        for study in report.get("PredecessorDocumentsSequence", [])
-        for series in study.ReferencedSeriesSequence
-        for sop in series.ReferencedSOPSequence
-    }
-    return [report for uid, report in newest.items() if uid not in replaced]
+    return not_replaced(newest.values())
 
 
 def test_same_bytes_five_times_change_nothing(bench: Bench) -> None:
