@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock, get_ident
 from typing import Final, Self
 from urllib.parse import quote
@@ -33,8 +33,8 @@ FETCHED_HEADER: Final = "x-node-fetched"
 WHO: Final = "/internal/who"
 _TIMEOUT_S: Final = 10.0
 _KEPT_S: Final = 3.0
-_OPEN_KEPT_S: Final = 5.0
-"""How long an open node stays open while the API process is away; a user may have been added."""
+_REMEMBERED_S: Final = 600.0
+"""How long somebody whom the API knew may go on reading while its process is away."""
 
 _KEPT: Final = 2048
 _TOLD: Final = 16_384
@@ -47,6 +47,9 @@ _LONGEST_BODY: Final = 65_536
 
 _METHODS: Final = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 """OrthancPluginHttpMethod; Orthanc hands HEAD and OPTIONS over as GET, and answers neither."""
+
+
+_ANYBODY: Final = Identity(ANONYMOUS, Role.READER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,9 @@ class Guard:
         self._proxied = proxied
         self._fetches = fetches
         self._told: TTLCache[tuple[str, str], bool] = TTLCache(_TOLD, _TOLD_S, timer)
-        self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S, timer)
+        self._was_open = False
         self._known: TTLCache[bytes, Who] = TTLCache(_KEPT, _KEPT_S, timer)
+        self._remembered: TTLCache[bytes, Identity] = TTLCache(_KEPT, _REMEMBERED_S, timer)
         self._lock = Lock()
         self._addresses: TTLCache[int, str] = TTLCache(_THREADS, 3600)
 
@@ -149,6 +153,8 @@ class Guard:
             if key in self._told:
                 return True
         who = self._ask(_credentials(headers), address, fetched=study_uid)
+        if who is None and identity == _ANYBODY:
+            return True  # nobody in particular looks, and reading goes on
         if who is None or who.identity is None or who.identity.name != identity.name:
             log.get().warning("access.not_noted", study_uid=study_uid)
             return False
@@ -170,10 +176,17 @@ class Guard:
             known = self._ask(credentials, address)
             with self._lock:
                 if known is None:
-                    return Identity(ANONYMOUS, Role.OPERATOR) if self._open.get("") else None
+                    return self._meanwhile(key)
                 self._known[key] = known
-                self._open[""] = known.is_open
+                self._was_open = known.is_open
+                self._remembered.pop(key, None)
+                if known.identity is not None:
+                    self._remembered[key] = replace(known.identity, role=Role.READER)
         return known.identity
+
+    def _meanwhile(self, key: bytes) -> Identity | None:
+        """Return who reads on while the API process is away: nobody changes anything then."""
+        return _ANYBODY if self._was_open else self._remembered.get(key)
 
     def _ask(self, credentials: Mapping[str, str], address: str, fetched: str = "") -> Who | None:
         """Ask the API process; None where it does not answer. ``fetched``: a study's UID."""

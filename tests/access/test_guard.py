@@ -94,21 +94,31 @@ def basic(user: tuple[str, str]) -> dict[str, str]:
 def test_without_users_everybody_on_this_machine_may_all(api: Api) -> None:
     open_guard = guard(api)
     assert all(open_guard.admits("/changes", method, "127.0.0.1", HERE) for method in (GET, DELETE))
+
+
+def test_open_node_is_read_while_the_api_is_away_and_nothing_is_changed(api: Api) -> None:
+    open_guard = guard(api)
+    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
     api.away = True
-    assert open_guard.admits("/system", GET, "127.0.0.2", HERE)
+    assert open_guard.admits("/instances/1/file", GET, "127.0.0.2", HERE)
+    assert not open_guard.admits("/instances/1", DELETE, "127.0.0.2", HERE)
 
 
-def test_open_node_is_not_open_for_ever_while_the_api_is_away(api: Api) -> None:
+def test_known_user_reads_on_for_ten_minutes_while_the_api_is_away(
+    api: Api, ledger: Ledger
+) -> None:
     now = [0.0]
-    open_guard = guard(api, timer=lambda: now[0])
-    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    operator = basic(add_user(ledger, "ada", Role.OPERATOR))
+    at_door = guard(api, timer=lambda: now[0])
+    assert at_door.admits("/instances/1/file", GET, "", operator)
     api.away = True
-    now[0] = 4.0
-    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
-    now[0] = 5.0
-    assert not open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    now[0] = 599.0
+    assert at_door.admits("/instances/1/file", GET, "", operator)
+    assert not at_door.admits("/instances/1", DELETE, "", operator)
+    now[0] = 601.0
+    assert not at_door.admits("/instances/1/file", GET, "", operator)
     api.away = False
-    assert open_guard.admits("/system", GET, "127.0.0.1", HERE)
+    assert at_door.admits("/instances/1", DELETE, "", operator)
 
 
 def test_each_role_gets_what_it_may(api: Api, ledger: Ledger) -> None:
