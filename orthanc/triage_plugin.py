@@ -53,7 +53,8 @@ def admit(uri: str, **request: Any) -> bool:  # noqa: ANN401
         return False
     if method != orthanc.HttpMethod.POST or _GUARD.is_the_node(headers):
         return True  # a report that was worked out is stored on a disk that takes no images
-    return _ROOM.admits(uri, headers)
+    length = next((v for k, v in headers.items() if k.lower() == "content-length"), "")
+    return _ROOM.admits(uri, int(length) if length.isdecimal() else 0)
 
 
 def look_up(path: str, body: bytes) -> bytes:

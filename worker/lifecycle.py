@@ -84,11 +84,6 @@ def open_intake() -> Intake:
     return Intake(node, admission, reconcile, relay)
 
 
-def utc_now() -> datetime:
-    """Return the present time."""
-    return datetime.now(UTC)
-
-
 def _collector(chosen: Settings) -> Collector | None:
     """Return where the audit trail goes, if the site names a place."""
     if not chosen.audit_syslog_host:

@@ -19,7 +19,7 @@ from dicom_node.foreign import where
 from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import DELIVER_TASK, RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
 from worker.deliveries import deliver_due
-from worker.lifecycle import Intake, open_intake, open_pipeline, utc_now
+from worker.lifecycle import Intake, open_intake, open_pipeline
 from worker.limits import HARD_AFTER_S
 from worker.pipeline import Attempt, Pipeline
 
@@ -66,7 +66,7 @@ def deliver() -> None:
     _alone(
         _delivering,
         {
-            "audit": lambda: parts.relay.run(node.policy.retry, utc_now),
+            "audit": lambda: parts.relay.run(node.policy.retry),
             "deliveries": lambda: deliver_due(
                 node.ledger.deliveries, node.destinations, node.policy.retry
             ),

@@ -5,8 +5,8 @@ connection breaks it may get entries twice, which their ``audit_id`` tells.
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from dicom_node import log
@@ -18,9 +18,9 @@ from dicom_node.policy import Retry
 CURSOR: Final = "audit.syslog"
 _BATCH: Final = 200
 _MOST_BATCHES: Final = 10
-"""For each sweep, which has more to do."""
+"""For each call; deliveries have their turn too."""
 
-_HEAD_EVERY: Final = timedelta(minutes=10)
+_HEAD_EVERY_S: Final = 600.0
 
 
 class Trail(Protocol):
@@ -59,19 +59,25 @@ class Relay:
     """Carries new entries to a collector, if there is one, and notes the head in the log."""
 
     def __init__(
-        self, trail: Trail, cursors: Cursors, sink: Sink | None, names: tuple[str, str]
+        self,
+        trail: Trail,
+        cursors: Cursors,
+        sink: Sink | None,
+        names: tuple[str, str],
+        clock: Callable[[], float] = time.monotonic,  # not one that people set
     ) -> None:
         self._trail = trail
         self._cursors = cursors
         self._sink = sink
         self._ae_title, self._host = names
+        self._clock = clock
         self._failures = 0
-        self._not_before: datetime | None = None
-        self._head_noted: tuple[datetime, int] | None = None
+        self._not_before: float | None = None
+        self._head_noted: tuple[float, int] | None = None
 
-    def run(self, retry: Retry, clock: Callable[[], datetime]) -> None:
-        """Do what is due now; the next sweep goes on. Raises LedgerUnavailable."""
-        now = clock()
+    def run(self, retry: Retry) -> None:
+        """Do what is due now; the next call goes on. Raises LedgerUnavailable."""
+        now = self._clock()
         self._note_head(now)
         if self._sink is None or (self._not_before is not None and now < self._not_before):
             return
@@ -79,7 +85,7 @@ class Relay:
             self._catch_up(self._sink)
         except DeliveryFailed as exc:
             self._failures += 1
-            self._not_before = now + timedelta(seconds=retry.delay_s(self._failures))
+            self._not_before = now + retry.delay_s(self._failures)
             log.get().warning("audit.postponed", attempt=self._failures, error=str(exc))
         else:
             self._failures, self._not_before = 0, None
@@ -99,9 +105,9 @@ class Relay:
         text = message.xml(entry, self._ae_title, self._host)
         return syslog.line(entry.at, self._host, os.getpid(), text)
 
-    def _note_head(self, now: datetime) -> None:
+    def _note_head(self, now: float) -> None:
         """Write the head to the log now and then: who cuts the trail must cut that as well."""
-        if self._head_noted is not None and now < self._head_noted[0] + _HEAD_EVERY:
+        if self._head_noted is not None and now < self._head_noted[0] + _HEAD_EVERY_S:
             return
         audit_id, digest = self._trail.head()
         if self._head_noted is None or audit_id != self._head_noted[1]:

@@ -4,6 +4,8 @@ Messages hold ids alone. A lost message loses nothing: reconcile finds the study
 archive's change log, and the run in the ledger.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final, Self
 
@@ -43,6 +45,9 @@ class Dispatcher:
 
     def __init__(self, client: Celery) -> None:
         self._client = client
+        transport = client.connection_for_write()
+        theirs = (*transport.connection_errors, *transport.channel_errors)
+        self._errors = (OperationalError, OSError, *theirs)
 
     @classmethod
     def connect(cls, broker_url: str) -> Self:
@@ -70,19 +75,13 @@ class Dispatcher:
 
     def ping(self) -> None:
         """Raise QueueUnavailable where the broker does not answer."""
-        try:
-            with self._client.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=1)
-        except (OperationalError, OSError) as exc:
-            raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
+        with self._translated("is Redis up?"), self._client.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=1)
 
     def depth(self, queue: str) -> int:
         """Return how many messages wait in a queue; raises QueueUnavailable."""
-        try:
-            with self._client.connection_for_read() as connection:
-                return int(connection.default_channel.queue_declare(queue).message_count)
-        except (OperationalError, OSError) as exc:
-            raise QueueUnavailable("the broker does not answer; is Redis up?") from exc
+        with self._translated("is Redis up?"), self._client.connection_for_read() as connection:
+            return int(connection.default_channel.queue_declare(queue).message_count)
 
     def held(self) -> int:
         """Return how many runs' messages no worker has taken yet; raises QueueUnavailable."""
@@ -93,7 +92,13 @@ class Dispatcher:
         self._client.close()
 
     def _send(self, task: str, queue: str, args: list[str], priority: int = 5) -> None:
-        try:
+        with self._translated("reconcile will dispatch"):
             self._client.send_task(task, args=args, queue=queue, priority=priority)
-        except (OperationalError, OSError) as exc:
-            raise QueueUnavailable("the broker does not answer; reconcile will dispatch") from exc
+
+    @contextmanager
+    def _translated(self, advice: str) -> Iterator[None]:
+        """Turn the broker's errors to ours, those too that come after it has answered once."""
+        try:
+            yield
+        except self._errors as exc:
+            raise QueueUnavailable(f"the broker does not answer; {advice}") from exc

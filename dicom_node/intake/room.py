@@ -4,9 +4,10 @@ Asked for each instance that arrives, inside Orthanc: the disk by one system cal
 a figure that a thread reads once a second.
 """
 
+import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,7 +22,11 @@ OUT_OF_RESOURCES: Final = 0xA700
 
 _PERIOD_S = 1.0
 _GIB = 1 << 30
-_UPLOADS: Final = ("/instances", "/dicom-web/studies", "/tools/create-dicom")
+_UPLOADS: Final = re.compile(
+    "/instances/?|/dicom-web/studies(/.*)?|/tools/(create-dicom|bulk-modify|bulk-anonymize)/?"
+    "|/(patients|studies|series)/[^/]+/(modify|anonymize|merge|split)/?"
+)
+"""The POSTs that store: what was sent, or what Orthanc makes of images that it has."""
 
 
 class Room:
@@ -57,15 +62,12 @@ class Room:
         """Return the DIMSE status for a C-STORE, `SUCCESS` where there is room."""
         return OUT_OF_RESOURCES if self.refusal(size) else SUCCESS
 
-    def admits(self, uri: str, headers: Mapping[str, str]) -> bool:
-        """Tell whether a POST may go on: all but uploads may.
+    def admits(self, uri: str, size: int = 0) -> bool:
+        """Tell whether a POST of ``size`` bytes may go on: all but those that store may.
 
         The node's own results need not ask: the reserve is there for them.
         """
-        known = {name.lower(): value for name, value in headers.items()}
-        length = known.get("content-length", "")
-        size = int(length) if length.isdecimal() else 0
-        return not uri.startswith(_UPLOADS) or not self.refusal(size)
+        return _UPLOADS.fullmatch(uri) is None or not self.refusal(size)
 
     def watch(self) -> None:
         """Look at the queue from now on, and log when the node closes and opens."""

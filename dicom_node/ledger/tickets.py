@@ -34,7 +34,7 @@ from dicom_node.ledger.steps import (
 def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     """Return the standing run, a revived one, or a new one; see `ports.RunBook.request`."""
     study = lock_study(session, request.study_instance_uid)
-    read_before = request.trigger.is_automatic and _has_ended(session, study)
+    read_before = request.trigger.is_automatic and _was_read(session, study, request.resend)
     if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
         _raise(queued, request)
         _wish(queued, request)
@@ -98,8 +98,14 @@ def _same(session: Session, request: RunRequest, *, images_alone: bool) -> RunRo
     return run if run is newest(session, request.study_instance_uid) else None
 
 
-def _has_ended(session: Session, study: StudyRow) -> bool:
-    """Tell whether a run of the study has come to an end, superseded since or not."""
+def _was_read(session: Session, study: StudyRow, resend: Resend) -> bool:
+    """Tell whether a run of the study has come to an end, superseded since or not.
+
+    Where each storing asks for a run, one that is being read counts too: what was stored since
+    is not in it.
+    """
+    if resend is Resend.ALWAYS and newest(session, study.study_instance_uid, RunState.RUNNING):
+        return True
     query = select(RunRow.run_id).where(
         RunRow.study_instance_uid == study.study_instance_uid, RunRow.finished_at.is_not(None)
     )

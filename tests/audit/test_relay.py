@@ -41,50 +41,69 @@ def sink(authority: Authority, port: int, host: str = "127.0.0.1") -> syslog.Col
     return syslog.Collector(host, port, authority.file, mine.certificate, mine.key)
 
 
-def carrier(ledger: Ledger, to: relay.Sink) -> Relay:
-    return Relay(ledger.audit, ledger.studies, to, ("AITRIAGE", "node.example"))
+class Stopwatch:
+    """A clock that nobody can set back."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+    def forward(self, seconds: float) -> None:
+        """Move on."""
+        self.time += seconds
+
+
+@pytest.fixture
+def watch() -> Stopwatch:
+    return Stopwatch()
+
+
+def carrier(ledger: Ledger, to: relay.Sink | None, watch: Stopwatch) -> Relay:
+    return Relay(ledger.audit, ledger.studies, to, ("AITRIAGE", "node.example"), watch)
 
 
 def test_every_entry_arrives_once_and_in_order(
-    ledger: Ledger, authority: Authority, clock: Clock
+    ledger: Ledger, authority: Authority, watch: Stopwatch
 ) -> None:
     users = [f"user {number}" for number in range(450)]
     for user in users:
         ledger.audit.append(user, "study.open")
     with Collector(authority.server(authority.issue("127.0.0.1"))) as collector:
-        carry = carrier(ledger, sink(authority, collector.port))
-        carry.run(RETRY, clock)
+        carry = carrier(ledger, sink(authority, collector.port), watch)
+        carry.run(RETRY)
         ledger.audit.append("the last", "login")
-        carry.run(RETRY, clock)
-        carry.run(RETRY, clock)
+        carry.run(RETRY)
+        carry.run(RETRY)
     assert ids(collector.lines) == [*users, "the last"]
 
 
 def test_a_collector_that_was_away_loses_nothing(
-    ledger: Ledger, authority: Authority, clock: Clock
+    ledger: Ledger, authority: Authority, watch: Stopwatch
 ) -> None:
     port = free_port()
-    carry = carrier(ledger, sink(authority, port))
+    carry = carrier(ledger, sink(authority, port), watch)
     for user in ("one", "two"):
         ledger.audit.append(user, "study.open")
-        carry.run(RETRY, clock)
-        clock.forward(3)
+        carry.run(RETRY)
+        watch.forward(3)
     with Collector(authority.server(authority.issue("127.0.0.1")), port) as collector:
-        carry.run(RETRY, clock)  # too early: the second failure waits for four seconds
+        carry.run(RETRY)  # too early: the second failure waits for four seconds
         assert collector.lines == []
-        clock.forward(2)
-        carry.run(RETRY, clock)
+        watch.forward(2)
+        carry.run(RETRY)
     assert ids(collector.lines) == ["one", "two"]
 
 
 def test_a_restart_goes_on_where_it_stopped(
-    ledger: Ledger, authority: Authority, clock: Clock
+    ledger: Ledger, authority: Authority, watch: Stopwatch
 ) -> None:
     with Collector(authority.server(authority.issue("127.0.0.1"))) as collector:
         to = sink(authority, collector.port)
         for user in ("one", "two"):
             ledger.audit.append(user, "study.open")
-            carrier(ledger, to).run(RETRY, clock)
+            carrier(ledger, to, watch).run(RETRY)
     assert ids(collector.lines) == ["one", "two"]
     assert ledger.studies.cursor(relay.CURSOR) == 2
 
@@ -129,21 +148,35 @@ def test_collector_that_closes_before_it_reads_is_a_failure(
         sink(authority, collector.port).send(collector.once_closed("unread"))
 
 
-def test_without_a_collector_nothing_is_carried(ledger: Ledger, clock: Clock) -> None:
+def test_without_a_collector_nothing_is_carried(ledger: Ledger, watch: Stopwatch) -> None:
     ledger.audit.append("one", "login")
-    Relay(ledger.audit, ledger.studies, None, ("A", "h")).run(RETRY, clock)
+    carrier(ledger, None, watch).run(RETRY)
     assert ledger.studies.cursor(relay.CURSOR) == 0
 
 
 def test_the_head_is_noted_in_the_log_now_and_then(
-    ledger: Ledger, clock: Clock, capsys: pytest.CaptureFixture[str]
+    ledger: Ledger, watch: Stopwatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.configure("INFO")
-    carry = Relay(ledger.audit, ledger.studies, None, ("A", "h"))
+    carry = carrier(ledger, None, watch)
     for seconds in (0, 60, 600, 600):
-        clock.forward(seconds)
-        carry.run(RETRY, clock)
+        watch.forward(seconds)
+        carry.run(RETRY)
         ledger.audit.append("one", "login")
     heads = [text for text in capsys.readouterr().err.splitlines() if "audit.head" in text]
     assert len(heads) == 3
     assert f"sha256={'0' * 64}" in heads[0]
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_from_a_collector(
+    ledger: Ledger, authority: Authority, clock: Clock, watch: Stopwatch
+) -> None:
+    port = free_port()
+    carry = carrier(ledger, sink(authority, port), watch)
+    ledger.audit.append("one", "login")
+    carry.run(RETRY)
+    clock.forward(-3600)
+    watch.forward(3)
+    with Collector(authority.server(authority.issue("127.0.0.1")), port) as collector:
+        carry.run(RETRY)
+    assert ids(collector.lines) == ["one"]

@@ -30,7 +30,7 @@ def test_image_larger_than_what_is_free_is_refused_and_others_are_not(tmp_path: 
     room = Room((tmp_path,), 0, lambda: 0, 10)
     assert room.status(MORE_THAN_ANY_DISK) == OUT_OF_RESOURCES
     assert room.status(1) == SUCCESS
-    assert not room.admits("/instances", {"Content-Length": str(MORE_THAN_ANY_DISK)})
+    assert not room.admits("/instances", MORE_THAN_ANY_DISK)
 
 
 def test_long_queue_refuses_once_it_has_been_looked_at(tmp_path: Path) -> None:
@@ -65,10 +65,19 @@ def test_folder_that_is_not_there_is_not_full(tmp_path: Path) -> None:
     [
         ("/instances", False),
         ("/dicom-web/studies/1.2.3", False),
+        ("/tools/create-dicom", False),
+        ("/tools/bulk-modify", False),
+        *(
+            (f"/{level}/1-2-3/{act}", False)
+            for level in ("patients", "studies", "series")
+            for act in ("modify", "anonymize", "merge", "split")
+        ),
+        ("/instances/1-2-3/modify", True),  # answers with the file, and stores nothing
+        ("/studies/1-2-3/archive", True),
         ("/tools/lookup", True),
         ("/ai/studies/1.2.3/runs", True),
     ],
 )
 def test_only_uploads_are_turned_away(tmp_path: Path, uri: str, admitted: bool) -> None:
-    assert full(tmp_path).admits(uri, {}) is admitted
-    assert Room((tmp_path,), 0, lambda: 0, 10).admits(uri, {})
+    assert full(tmp_path).admits(uri) is admitted
+    assert Room((tmp_path,), 0, lambda: 0, 10).admits(uri)

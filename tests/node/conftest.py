@@ -15,7 +15,7 @@ kind = "dimse"
 host = "127.0.0.1"
 port = {port}
 ae_title = "PACS"
-timeout_s = 2
+timeout_s = 300
 """
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.uid import UID
 
 from dicom_node import uids
@@ -173,6 +173,19 @@ def test_series_with_one_slice_missing_says_so(
     (report,) = node.stored(told["report"]["sop_instance_uid"])
     texts = [item.TextValue for item in walk(report) if "TextValue" in item]
     assert any("missing" in text for text in texts), texts
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+def test_series_number_that_is_none_hinders_nobody(
+    node: LiveNode, phantoms: dict[str, DemoSample], tmp_path: Path
+) -> None:
+    odd = dcmread(phantoms["CXR"].files[0])
+    odd.add(DataElement("SeriesNumber", "LO", "--1"))
+    odd["SeriesNumber"].VR = "IS"
+    odd.StudyInstanceUID = uids.derive("odd series number")
+    _rename(odd, "odd series number")
+    node.send([_write(odd, tmp_path / "odd.dcm")])
+    assert_ended_in_plain_view(node.final(str(odd.StudyInstanceUID)))
 
 
 def test_study_without_images_is_refused(

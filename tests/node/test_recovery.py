@@ -11,7 +11,8 @@ from pydicom import dcmread
 from dicom_node.domain import RunState
 from dicom_node.phantom.samples import demo_studies
 from tests.nodes import LiveNode, NotYetError, eventually
-from tests.pacs import Pacs
+from tests.pacs import Pacs, SilentPacs
+from tests.resending import Studies
 
 pytestmark = pytest.mark.node
 
@@ -38,6 +39,22 @@ def test_killed_clock_comes_back_and_a_study_is_read(
     study, file = film
     node.send([file])
     assert node.final(study)["state"] == "REPORTED"
+
+
+def test_destination_that_hangs_holds_up_no_study(node: LiveNode, demo_folder: Path) -> None:
+    studies = Studies(demo_folder / "silence")
+    first, second = studies.film("sent to a silent PACS"), studies.film("sent meanwhile")
+    silent = SilentPacs(node.destination_port)
+    try:
+        node.send(first.files())
+        node.final(first.uid)
+        assert silent.called.wait(60)
+        node.send(second.files())
+        assert node.final(second.uid)["state"] == "REPORTED"
+        for film in (first, second):
+            assert [one["state"] for one in node.study(film.uid)["deliveries"]] == ["PENDING"]
+    finally:
+        silent.close()
 
 
 @pytest.fixture

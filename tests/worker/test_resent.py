@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from dicom_node.domain import Resend, RunState, StudyDetail
+from dicom_node.domain import Resend, RunState, StudyDetail, Trigger
 from dicom_node.errors import ArchiveUnavailable
 from dicom_node.policy import Policy, Resent
 from tests.pipelines import FILM, POLICY, Bench, opened
@@ -216,3 +216,25 @@ def test_archive_that_is_away_at_the_end_leaves_one_report(bench: Bench) -> None
     bench.clock.forward(1e9)
     Attempt(bench.pipeline, bench.claim(run_id)).run()
     assert len(live(bench)) == len(bench.archive.reports) == 1
+
+
+@pytest.mark.parametrize(("resend", "runs"), [(Resend.ALWAYS, 2), (Resend.CHANGED, 1)])
+def test_same_bytes_that_come_while_they_are_read(
+    tmp_path: Path, resend: Resend, runs: int
+) -> None:
+    with opened(tmp_path, rules(resend)) as bench:
+        ticket = bench.admission.consider(bench.study, Trigger.STABLE)
+        assert ticket is not None
+        reading = Attempt(bench.pipeline, bench.claim(ticket.run_id))
+        bench.archive.take(film())
+        again = bench.admission.consider(bench.study, Trigger.STABLE)
+        assert again is not None
+        reading.run()
+        if again.created:
+            Attempt(bench.pipeline, bench.claim(again.run_id)).run()
+        told = bench.detail()
+        assert [run.state for run in told.runs].count(RunState.REPORTED) == 1
+        assert len(told.runs) == runs
+        assert len(live(bench)) == 1
+        assert bench.admission.consider(bench.study, Trigger.STABLE) is not None
+        assert len(bench.detail().runs) == runs
