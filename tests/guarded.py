@@ -115,11 +115,8 @@ def guarded_node(folder: Path) -> Iterator[GuardedNode]:
             file.write_text(password_of(role.value) + "\n")
             options = ("--role", role.value, "--password-file", str(file))
             live.run("users", "add", role.value, *options)
-        live.up()
-        try:
+        with live.running():
             yield GuardedNode(live, port, authority.file, issuer)
-        finally:
-            live.down()
 
 
 @contextmanager
@@ -135,7 +132,7 @@ def _provider() -> Iterator[str]:
     )
     issuer = f"http://127.0.0.1:{port}"
     try:
-        for attempt in eventually(30):
+        for attempt in eventually():
             with attempt:
                 httpx.get(f"{issuer}/.well-known/openid-configuration", trust_env=False)
         yield issuer
