@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.dcmtk import dcmtk
-from tests.namespaces import HERE, other_machine
+from tests.namespaces import other_machine
 from tests.nodes import LiveNode, NotYetError, eventually
 
 pytestmark = pytest.mark.node
@@ -19,7 +19,7 @@ def test_scan_from_another_machine_finds_both_ports_closed(node: LiveNode) -> No
         open_port = control.getsockname()[1]
         found = other.scan(node.http_port, node.dicom_port, open_port)
         called = other.run(
-            dcmtk("echoscu"), "-aec", "AITRIAGE", "-to", "5", HERE, str(node.dicom_port)
+            dcmtk("echoscu"), "-aec", "AITRIAGE", "-to", "5", other.here, str(node.dicom_port)
         )
     assert found == {node.http_port: "closed", node.dicom_port: "closed", open_port: "open"}
     assert called.returncode != 0
