@@ -13,6 +13,8 @@ from tests.images import film
 
 MIB = 1 << 20
 _META_LENGTH_AT = 140
+_EDGE = 512
+"""Of a film that is not too small to be decoded."""
 
 
 def named(ds: Dataset, name: str) -> Dataset:
@@ -72,7 +74,7 @@ def codestream(edge: int, name: str = "codestream") -> bytes:
 
 
 def _encapsulated(syntax: UID, frame: bytes, name: str) -> bytes:
-    ds = named(film(), name)
+    ds = named(film(np.zeros((_EDGE, _EDGE), np.uint16)), name)
     ds.file_meta.TransferSyntaxUID = syntax
     ds.PixelData = encapsulate([frame])
     ds["PixelData"].VR = "OB"

@@ -15,7 +15,6 @@ import httpx
 
 from dicom_node.domain import Role
 from tests.certificates import Authority
-from tests.namespaces import HERE
 from tests.nodes import FINAL, LiveNode, NotYetError, eventually, free_port
 
 _TOML = """
@@ -93,12 +92,14 @@ def password_of(name: str) -> str:
 
 
 @contextmanager
-def guarded_node(folder: Path, address: str = "0.0.0.0") -> Iterator[GuardedNode]:
-    """Start a provider and a node that other machines may reach, and end both."""
+def guarded_node(
+    folder: Path, address: str = "0.0.0.0", names: tuple[str, ...] = ()
+) -> Iterator[GuardedNode]:
+    """Start a provider and a node that other machines may reach, by these names, and end both."""
     home = folder / "node"
     home.mkdir()
     authority = Authority(folder / "ca")
-    pair = authority.issue("127.0.0.1", HERE, "node.example")
+    pair = authority.issue("127.0.0.1", *names, "node.example")
     secret = folder / "client-secret"
     secret.write_text("a secret of the site\n")
     with _provider() as issuer:
@@ -118,11 +119,8 @@ def guarded_node(folder: Path, address: str = "0.0.0.0") -> Iterator[GuardedNode
             file.write_text(password_of(role.value) + "\n")
             options = ("--role", role.value, "--password-file", str(file))
             live.run("users", "add", role.value, *options)
-        live.up()
-        try:
+        with live.running():
             yield GuardedNode(live, port, authority.file, issuer)
-        finally:
-            live.down()
 
 
 @contextmanager
@@ -138,7 +136,7 @@ def _provider() -> Iterator[str]:
     )
     issuer = f"http://127.0.0.1:{port}"
     try:
-        for attempt in eventually(30):
+        for attempt in eventually():
             with attempt:
                 httpx.get(f"{issuer}/.well-known/openid-configuration", trust_env=False)
         yield issuer

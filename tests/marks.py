@@ -10,6 +10,7 @@ from pydicom.sequence import Sequence
 MARKS = (
     "Zmarkname", "Qmärkgiven", "MRKPID77", "MRKACC88", "19370213", "MRKDESC", "MRKSERIES",
     "MRKCOMMENT", "MRKPHYS", "MRKOTHER", "MRKPRIV", "MRKOPER", "MRKINST", "MRKREQ", "MRKSTATION",
+    "MRKSTUDY",
 )  # fmt: skip
 PIXEL_MARK = b"MRKPIXELBYTES"
 """Burned into pixel bytes: it may lie in the archive alone."""

@@ -6,18 +6,22 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from tests.conftest import missing_tool
 
-HERE = "10.231.77.1"
-THERE = "10.231.77.2"
+_BENCHMARKS = IPv4Address("198.18.0.0")
+"""No site's own: 198.18.0.0/15 is for tests of networks (RFC 2544)."""
+_CABLES = 1 << 15
+"""Cables of four addresses for which there is room."""
 
 
 @dataclass(frozen=True)
 class OtherMachine:
-    """A machine at `THERE` that reaches this one at `HERE`."""
+    """A machine that reaches this one at ``here``."""
 
     name: str
+    here: str
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""
@@ -33,7 +37,7 @@ class OtherMachine:
     def scan(self, *ports: int) -> dict[int, str]:
         """Return what nmap makes of ports of this machine: open, closed or filtered."""
         wanted = ",".join(map(str, ports))
-        done = self.run("nmap", "-Pn", "-n", "-oG", "-", "-p", wanted, HERE)
+        done = self.run("nmap", "-Pn", "-n", "-oG", "-", "-p", wanted, self.here)
         line = next(line for line in done.stdout.splitlines() if "Ports:" in line)
         entries = line.partition("Ports: ")[2].partition("\t")[0].split(", ")
         return {int(entry.split("/")[0]): entry.split("/")[1] for entry in entries}
@@ -49,15 +53,17 @@ def other_machine() -> Iterator[OtherMachine]:
             missing_tool(f"{tool} is not installed")
     name = f"node-{os.getpid()}"
     ours, theirs = f"nh{os.getpid()}", f"nt{os.getpid()}"
+    first = _BENCHMARKS + 4 * (os.getpid() % _CABLES)
+    here, there = str(first + 1), str(first + 2)
     _ip("netns", "add", name)
     try:
         _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
-        _ip("addr", "add", f"{HERE}/30", "dev", ours)
+        _ip("addr", "add", f"{here}/30", "dev", ours)
         _ip("link", "set", ours, "up")
-        _ip("-n", name, "addr", "add", f"{THERE}/30", "dev", theirs)
+        _ip("-n", name, "addr", "add", f"{there}/30", "dev", theirs)
         _ip("-n", name, "link", "set", theirs, "up")
         _ip("-n", name, "link", "set", "lo", "up")
-        yield OtherMachine(name)
+        yield OtherMachine(name, here)
     finally:
         _ip("netns", "delete", name)
 

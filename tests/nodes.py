@@ -65,8 +65,8 @@ class LiveNode:
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Start the node for the length of a block."""
-        self.up()
         try:
+            self.up()
             yield self
         finally:
             self.down()
@@ -163,8 +163,12 @@ class LiveNode:
 
     def reports(self, study_instance_uid: str) -> list[str]:
         """Return the SOP Instance UIDs of all SRs that the archive holds of a study."""
-        series = self.get(f"/dicom-web/studies/{study_instance_uid}/instances?Modality=SR").json()
-        return [instance["00080018"]["Value"][0] for instance in series]
+        return self.held(study_instance_uid, "SR")
+
+    def held(self, study_instance_uid: str, modality: str) -> list[str]:
+        """Return the SOP Instance UIDs of all that the archive holds of a study and modality."""
+        path = f"/dicom-web/studies/{study_instance_uid}/instances?Modality={modality}"
+        return [instance["00080018"]["Value"][0] for instance in self.get(path).json()]
 
     @contextmanager
     def paused(self, part: str) -> Iterator[None]:
@@ -178,21 +182,19 @@ class LiveNode:
 
     @contextmanager
     def without(self, part: str) -> Iterator[None]:
-        """Stop a part of the node for the length of a block; it is up again afterwards."""
-        self.stop(part)
+        """Stop a part of the node for the length of a block; all is well again afterwards."""
+        with self.stopped(part):
+            yield
+        self.healthy()
+
+    @contextmanager
+    def stopped(self, part: str) -> Iterator[None]:
+        """Stop a part of the node for the length of a block; its process runs again afterwards."""
+        self._supervisor("stop", part)
         try:
             yield
         finally:
-            self.start(part)
-            self.healthy()
-
-    def stop(self, part: str) -> None:
-        """Stop a part of the node until `start`."""
-        self._supervisor("stop", part)
-
-    def start(self, part: str) -> None:
-        """Start a part that was stopped; returns when its process runs."""
-        self._supervisor("start", part)
+            self._supervisor("start", part)
 
     def parts(self) -> dict[str, int]:
         """Return the process id of each part that runs."""

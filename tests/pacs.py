@@ -8,6 +8,21 @@ from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
+_DESTINATION = """
+[[destinations]]
+name = "pacs"
+kind = "dimse"
+host = "127.0.0.1"
+port = {port}
+ae_title = "PACS"
+timeout_s = {timeout_s}
+"""
+
+
+def destination(port: int, timeout_s: int = 2) -> str:
+    """Return the lines of node.toml that make a node send its reports to a `Pacs` at this port."""
+    return _DESTINATION.format(port=port, timeout_s=timeout_s)
+
 
 class Pacs:
     """A PACS that takes what it is sent, once it is on."""

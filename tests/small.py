@@ -1,7 +1,5 @@
 """A node with little of everything: a small disk, a short queue, few attempts, little patience."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from bench.faults.holds import Holds
 from dicom_node import policy
 from dicom_node.supervision.home import Layout
 from tests.conftest import missing_tool
+from tests.disks import may_mount, small_disk
 from tests.nodes import LiveNode
 
 MIB = 1 << 20
@@ -59,17 +58,17 @@ def small_node(home: Path) -> Iterator[LiveNode]:
     (home / "policy.toml").write_text(rules + _RULES)
     (home / "node.toml").write_text(_NODE.format(home=home))
     node = LiveNode.at(home)
-    storage = images(node)
-    storage.mkdir(parents=True)
-    if os.geteuid() != 0:
+    if not may_mount():
         missing_tool("a small disk can be mounted by root alone")
-    size = f"size={DISK_MIB}m,mode=0700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", storage], check=True, timeout=30)
-    try:
-        with node.running():
-            yield node
-    finally:
-        subprocess.run(["umount", "--lazy", storage], check=True, timeout=30)
+    with small_disk(images(node), DISK_MIB), node.running():
+        yield node
+
+
+def emptied(node: LiveNode) -> LiveNode:
+    """Delete the images of the tests before, which fill the small disk; return the node."""
+    for study in node.get("/studies").json():
+        node.delete(f"/studies/{study}")
+    return node
 
 
 def holds(node: LiveNode) -> Holds:

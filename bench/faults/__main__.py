@@ -11,9 +11,9 @@ report in Orthanc and at the PACS (docs/faults.md). Exit 1 where a promise was b
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,8 @@ from bench.faults import injuries, table, trial
 from bench.faults.films import films
 from bench.faults.injuries import INJURIES, Ground, Injury
 from bench.faults.scene import Ports, Scene, opened
-from bench.faults.trial import Trial
+from bench.faults.settling import judge
+from bench.faults.trial import END_S, Trial
 from dicom_node.checkpoints import POINTS, Point
 
 _console = Console(stderr=True)
@@ -65,23 +66,39 @@ def _try_all(
     points: Sequence[Point],
     folder: Path,
     options: argparse.Namespace,
-) -> Iterator[Trial]:
+) -> list[Trial]:
+    """Try each fault at each point; judge all studies once more when nothing is on its way."""
     pairs = [(injury, point) for injury in chosen for point in points]
     sent = films(folder, f"FAULT-{chosen[0].ground.name}")
+    tried: list[Trial] = []
     for injury, point in track(pairs, "trials", console=_console):
-        one = trial.run(scene, injury, point, sent)
-        _console.print(f"{one.fault} at {one.point}: {table.cell(one)} {' '.join(one.broken)}")
-        if options.json:
-            with options.json.open("a") as lines:
-                lines.write(json.dumps(asdict(one)) + "\n")
-        yield one
+        tried.append(trial.run(scene, injury, point, sent))
+        _tell(tried[-1], options.json)
+    late = judge(scene, [one.study for one in tried], END_S)
+    for index, one in enumerate(tried):
+        found = [fault.promise for fault in late if fault.study in {"", one.study}]
+        if new := [f"in the end {promise}" for promise in found if promise not in one.broken]:
+            tried[index] = replace(one, broken=(*one.broken, *new))
+            _tell(tried[index], options.json)
+    return tried
+
+
+def _tell(one: Trial, file: Path | None) -> None:
+    _console.print(f"{one.fault} at {one.point}: {table.cell(one)} {' '.join(one.broken)}")
+    if file:
+        with file.open("a") as lines:
+            lines.write(json.dumps(asdict(one)) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", default="", help="words of faults: worker,redis,disk,clock")
     parser.add_argument("--points", default="", help="numbers and ranges: 1-4,9")
-    parser.add_argument("--json", type=Path, help="add each trial to this file, a line of JSON")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="add each trial to this file, a line of JSON, and anew if it breaks a promise later",
+    )
     parser.add_argument("--markdown", type=Path, help="write the table as Markdown")
     parser.add_argument("--port", type=int, help="first of three free ports")
     return parser.parse_args()

@@ -1,5 +1,7 @@
 """The harness's side of `dicom_node.checkpoints`: arm a point, wait until it is reached, let go."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,15 @@ class Holds:
         """Let the next process that comes to the point hold there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / point.armed).touch()
+
+    @contextmanager
+    def armed(self, point: Point) -> Iterator[None]:
+        """Arm the point for the length of a block; nobody holds there afterwards."""
+        self.arm(point)
+        try:
+            yield
+        finally:
+            self.let_go(point)
 
     def holder(self, point: Point) -> int | None:
         """Return the process id of whoever holds at the point."""

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -21,18 +20,20 @@ from bench.faults.scene import VISIBILITY_S, Scene
 from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger.schema import CursorRow, DeliveryRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.supervision.home import Layout
+from tests.disks import may_mount, small_disk
 
 _TIMES: Final[tuple[InstrumentedAttribute[object], ...]] = (
     StudyRow.received_at,
     StudyRow.due_at,
     RunRow.created_at,
     RunRow.handed_over_at,
+    RunRow.again_at,
     RunRow.retry_at,
     RunRow.lease_until,
     DeliveryRow.due_at,
     ServedModelRow.seen_at,
 )
-SMALL_DISK_MB = 1536
+SMALL_DISK_MIB = 1536
 """More than what the node wants to be left free."""
 _LAST_BYTES = 8 << 20
 
@@ -149,39 +150,42 @@ def _clock_set(hours: int) -> Callable[[Scene], AbstractContextManager[None]]:
 
     @contextmanager
     def inflict(scene: Scene) -> Iterator[None]:
-        moved = timedelta(hours=-hours)
-        with scene.ledger.database.write() as session:
-            for column in _TIMES:
-                for row in session.scalars(select(column.class_).where(column.is_not(None))):
-                    setattr(row, column.key, getattr(row, column.key) + moved)
-            swept = session.get_one(CursorRow, SWEPT)
-            swept.value += round(moved.total_seconds())
+        _move_times(scene, timedelta(hours=-hours))
         yield
 
     return inflict
 
 
+def _move_times(scene: Scene, by: timedelta) -> None:
+    with scene.ledger.database.write() as session:
+        for column in _TIMES:
+            for row in session.scalars(select(column.class_).where(column.is_not(None))):
+                setattr(row, column.key, getattr(row, column.key) + by)
+        swept = session.get_one(CursorRow, SWEPT)
+        swept.value += round(by.total_seconds())
+
+
 @contextmanager
-def small_disk(home: Path) -> Iterator[None]:
-    """Mount a small tmpfs on ``home``."""
-    home.mkdir(parents=True, exist_ok=True)
-    options = f"size={SMALL_DISK_MB}m,mode=0700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(home)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(home)], check=True)
+def _worker_killed_then_clock_back(scene: Scene) -> Iterator[None]:
+    """Leave a lease that runs for another hour, with nobody who renews it.
+
+    No sweep runs meanwhile: one that began before would take back what it finds moved.
+    """
+    with scene.node.without("intake"):
+        scene.kill("worker")
+        _move_times(scene, timedelta(hours=1))
+    yield
 
 
 def prepare(stack: ExitStack, ground: Ground, home: Path) -> None:
     """Lay a ground out at ``home``, until the stack ends."""
     if ground is Ground.SMALL_DISK:
-        stack.enter_context(small_disk(home))
+        stack.enter_context(small_disk(home, SMALL_DISK_MIB))
 
 
 def missing(ground: Ground) -> str:
     """Return what this machine lacks for a ground; empty where it lacks nothing."""
-    if ground is Ground.SMALL_DISK and (os.geteuid() != 0 or shutil.which("mount") is None):
+    if ground is Ground.SMALL_DISK and not may_mount():
         return "only root may mount a tmpfs"
     return ""
 
@@ -197,4 +201,5 @@ INJURIES = (
     Injury("disk full", _disk_full, 15, Ground.SMALL_DISK),
     Injury("clock +1 h", _clock_set(1)),
     Injury("clock -1 h", _clock_set(-1)),
+    Injury("kill -9 worker and clock -1 h", _worker_killed_then_clock_back),
 )

@@ -16,20 +16,10 @@ from dicom_node.supervision import health, lifecycle
 from dicom_node.supervision.client import Part
 from dicom_node.supervision.home import Layout
 from tests.nodes import LiveNode, NotYetError, eventually, free_port
-from tests.pacs import Pacs
+from tests.pacs import Pacs, destination
 
 VISIBILITY_S = 20.0
 """What the harness sets NODE_VISIBILITY_S to, so that Redis is soon away for longer than that."""
-
-_DESTINATION = """
-[[destinations]]
-name = "pacs"
-kind = "dimse"
-host = "127.0.0.1"
-port = {port}
-ae_title = "PACS"
-timeout_s = 2
-"""
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ def opened(home: Path, ports: Ports, environment: Mapping[str, str]) -> Iterator
         **environment,
     }
     node = LiveNode(home, ports.http, ports.dicom, ports.pacs, variables)
-    (home / "node.toml").write_text(_DESTINATION.format(port=ports.pacs))
+    (home / "node.toml").write_text(destination(ports.pacs))
     pacs = Pacs(ports.pacs)
     pacs.on()
     try:

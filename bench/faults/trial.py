@@ -10,12 +10,12 @@ import httpx
 
 from bench.faults.injuries import Injury
 from bench.faults.scene import Scene
-from bench.faults.verdict import broken_promises, wait_for_end
+from bench.faults.verdict import promises, wait_for_end
 from dicom_node.checkpoints import Point
 from dicom_node.errors import NodeError
 from tests.nodes import NotYetError, eventually
 
-REACH_S = 60.0
+REACH_S = 120.0
 END_S = 240.0
 
 
@@ -23,6 +23,7 @@ END_S = 240.0
 class Trial:
     """What became of one study; ``recovery_s`` counts from the end of the fault."""
 
+    study: str
     fault: str
     point: str
     state: str
@@ -41,7 +42,7 @@ def run(scene: Scene, injury: Injury, point: Point, films: Iterator[tuple[str, P
         scene.holds.wait(point, REACH_S)
         over = _hurt(scene, injury, point)
     except NotYetError as exc:
-        return Trial(injury.name, str(point), "", "", 0.0, (f"not reached: {exc}",))
+        return Trial(uid, injury.name, str(point), "", "", 0.0, (f"not reached: {exc}",))
     finally:
         scene.holds.let_go(point)
         film.unlink()
@@ -49,10 +50,10 @@ def run(scene: Scene, injury: Injury, point: Point, films: Iterator[tuple[str, P
         ended = wait_for_end(scene, uid, END_S)
     except (NotYetError, httpx.HTTPError) as exc:
         seconds = time.monotonic() - over
-        broken = (f"stuck: {exc}", *_promises(scene, uid))
-        return Trial(injury.name, str(point), "", "", seconds, broken)
-    broken = _promises(scene, uid)
-    return Trial(injury.name, str(point), ended.state, ended.reason, ended.at - over, broken)
+        broken = (f"stuck: {exc}", *promises(scene, uid))
+        return Trial(uid, injury.name, str(point), "", "", seconds, broken)
+    broken = promises(scene, uid)
+    return Trial(uid, injury.name, str(point), ended.state, ended.reason, ended.at - over, broken)
 
 
 def _hurt(scene: Scene, injury: Injury, point: Point) -> float:
@@ -73,10 +74,3 @@ def _send(scene: Scene, film: Path) -> None:
                 raise NotYetError(str(exc)) from exc
             if not all(outcome.stored for outcome in outcomes):
                 raise NotYetError("the node did not take the film")
-
-
-def _promises(scene: Scene, uid: str) -> tuple[str, ...]:
-    try:
-        return broken_promises(scene, uid)
-    except (NotYetError, httpx.HTTPError) as exc:
-        return (f"cannot be judged: {exc}",)

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+import httpx
+
 from bench.faults.scene import Scene
 from dicom_node.domain import RunState, StudyDetail, WorklistItem
 from dicom_node.errors import NodeError
@@ -51,8 +53,15 @@ def _why(item: WorklistItem) -> str:
     return "" if item.error is None else f"{item.error.stage}: {item.error.message}"
 
 
-def broken_promises(scene: Scene, uid: str) -> tuple[str, ...]:
-    """Return each promise that is broken for this study; raises httpx.HTTPError."""
+def promises(scene: Scene, uid: str) -> tuple[str, ...]:
+    """Return each promise that is broken for this study, or why that cannot be told."""
+    try:
+        return _broken(scene, uid)
+    except (NotYetError, httpx.HTTPError) as exc:
+        return (f"cannot be judged: {exc}",)
+
+
+def _broken(scene: Scene, uid: str) -> tuple[str, ...]:
     detail = _detail(scene, uid)
     if detail is None:
         return ("lost: the ledger does not know the study",)
@@ -74,19 +83,30 @@ def broken_promises(scene: Scene, uid: str) -> tuple[str, ...]:
 
 
 def _in_orthanc(scene: Scene, uid: str, detail: StudyDetail) -> list[str]:
-    """Look at the SRs that Orthanc holds of the study: one for each report, stored once."""
-    held = scene.node.reports(uid)
-    promised = [report.sop_instance_uid for report in detail.reports]
+    """Look at what Orthanc holds of the study: each object that the ledger names, stored once.
+
+    A run that was stored and ended FAILED before it was confirmed leaves its objects there, which
+    the next report replaces (docs/faults.md); nothing else may.
+    """
+    failed = detail.item.state is RunState.FAILED
     broken = []
-    if detail.item.state is RunState.REPORTED and len(promised) != 1:
-        broken.append(f"duplicate: the ledger names {len(promised)} reports")
-    if missing := set(promised) - set(held):
-        broken.append(f"lost: {len(missing)} report is not in Orthanc")
-    if len(held) > max(1, len(promised)) or len(set(held)) != len(held):
-        broken.append(f"duplicate: Orthanc holds {len(held)} SRs")
-    for report in promised:
-        if (copies := len(scene.node.lookup(report, "Instance"))) > 1:
-            broken.append(f"duplicate: Orthanc holds one SR {copies} times")
+    if detail.item.state is RunState.REPORTED and len(detail.reports) != 1:
+        kind = "duplicate" if detail.reports else "lost"
+        broken.append(f"{kind}: the ledger names {len(detail.reports)} reports")
+    for word, modality, named in (
+        ("SR", "SR", detail.reports),
+        ("heatmap", "OT", detail.heatmaps),
+    ):
+        held = scene.node.held(uid, modality)
+        promised = {ref.sop_instance_uid for ref in named}
+        if missing := promised - set(held):
+            broken.append(f"lost: {len(missing)} {word} is not in Orthanc")
+        left_behind = set(held) - promised
+        if len(left_behind) > (failed and not promised) or len(set(held)) != len(held):
+            broken.append(f"duplicate: Orthanc holds {len(held)} objects of the kind {word}")
+        for one in held:
+            if (copies := len(scene.node.lookup(one, "Instance"))) > 1:
+                broken.append(f"duplicate: Orthanc holds one {word} {copies} times")
     return broken
 
 

@@ -4,11 +4,26 @@ import random
 from dataclasses import dataclass, field
 
 from bench.faults.scene import Scene
-from dicom_node.checkpoints import POINTS
+from dicom_node.checkpoints import POINTS, Point
 from tests.nodes import NotYetError
 
 PARTS = ("worker", "intake", "api", "redis", "orthanc", "beat")
 _REACH_S = 20.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill, the point that was armed for it, and whether a process held there by then."""
+
+    part: str
+    point: Point | None = None
+    held: bool = False
+
+    def __str__(self) -> str:
+        """Return the part and where it was killed."""
+        if self.point is None:
+            return self.part
+        return f"{self.part} {'at' if self.held else 'without anybody at'} {self.point}"
 
 
 @dataclass
@@ -17,7 +32,7 @@ class Killer:
 
     scene: Scene
     chance: random.Random
-    done: list[str] = field(default_factory=list)
+    done: list[Kill] = field(default_factory=list)
 
     def kill(self) -> None:
         """Kill one part, once it runs."""
@@ -25,16 +40,17 @@ class Killer:
         point = self.chance.choice(POINTS) if self.chance.getrandbits(1) else None
         if point is None:
             self.scene.kill(part)
-            self.done.append(part)
+            self.done.append(Kill(part))
             return
-        self.scene.holds.arm(point)
+        with self.scene.holds.armed(point):
+            held = self._somebody_holds(point)
+            self.scene.kill(part)
+        self.done.append(Kill(part, point, held))
+
+    def _somebody_holds(self, point: Point) -> bool:
+        """Wait for a process at the point; the one that would come there may be down itself."""
         try:
             self.scene.holds.wait(point, _REACH_S)
-            where = str(point)
-        except NotYetError:  # the part that would come there is down itself
-            where = f"near {point}"
-        try:
-            self.scene.kill(part)
-        finally:
-            self.scene.holds.let_go(point)
-        self.done.append(f"{part} at {where}")
+        except NotYetError:
+            return False
+        return True

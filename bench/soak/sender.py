@@ -23,18 +23,19 @@ class Sender:
     most_open: int
     stored: list[str] = field(default_factory=list)
     repeats: int = 0
-    _pause: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Send until all are taken."""
-        while len(self.stored) < self.wanted:
+        """Send until all are taken, or until it is told to stop."""
+        while len(self.stored) < self.wanted and not self.stop.is_set():
             if self._is_full():
-                self._pause.wait(_PAUSE_S)
+                self.stop.wait(_PAUSE_S)
                 continue
             uid, film = next(self.films)
             while not self._taken(film):
                 self.repeats += 1
-                self._pause.wait(_PAUSE_S)
+                if self.stop.wait(_PAUSE_S):
+                    return
             film.unlink()
             self.stored.append(uid)
 

@@ -11,7 +11,8 @@ from bench.faults import injuries
 from bench.faults.films import films
 from bench.faults.injuries import INJURIES, Ground
 from bench.faults.scene import Ports, Scene, opened
-from bench.faults.trial import Trial, run
+from bench.faults.settling import judge
+from bench.faults.trial import END_S, Trial, run
 from dicom_node.checkpoints import POINTS
 from dicom_node.policy import DEFAULT_FILE
 from tests.conftest import missing_tool
@@ -33,9 +34,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def hurt(site: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Try]:
     """Return what hurts a node by a fault's name and a point's number.
 
-    Each ground has one node, started when first needed, ended with the module.
+    Each ground has one node, started when first needed, ended with the module, after all of its
+    studies have been judged once more: a message that nobody acknowledged returns late.
     """
     scenes: dict[Ground, Scene] = {}
+    studies: dict[Ground, list[str]] = {}
     folder = tmp_path_factory.mktemp("faults")
     sent = films(folder / "films", "CI")
     with ExitStack() as stack:
@@ -47,9 +50,13 @@ def hurt(site: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iter
             if injury.ground not in scenes:
                 scenes[injury.ground] = _stand(stack, injury.ground, folder, site)
             (point,) = [point for point in POINTS if point.number == number]
-            return run(scenes[injury.ground], injury, point, sent)
+            trial = run(scenes[injury.ground], injury, point, sent)
+            studies.setdefault(injury.ground, []).append(trial.study)
+            return trial
 
         yield hurt_at
+        late = [judge(scenes[ground], uids, END_S) for ground, uids in studies.items()]
+        assert not any(late), late
 
 
 def _stand(stack: ExitStack, ground: Ground, folder: Path, site: dict[str, str]) -> Scene:

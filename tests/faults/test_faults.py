@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.conftest import Try
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1200)]
 
 
 def check(hurt: Try, fault: str, number: int) -> None:
@@ -53,5 +53,5 @@ def test_disk_full(hurt: Try) -> None:
     check(hurt, "disk full", 11)
 
 
-def test_clock_set_back_by_an_hour(hurt: Try) -> None:
-    check(hurt, "clock -1 h", 5)
+def test_lease_of_a_dead_worker_that_the_clock_put_an_hour_away(hurt: Try) -> None:
+    check(hurt, "kill -9 worker and clock -1 h", 7)

@@ -6,17 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.nodes import LiveNode
+from tests.pacs import destination
 from tests.small import small_node
-
-_DESTINATION = """
-[[destinations]]
-name = "pacs"
-kind = "dimse"
-host = "127.0.0.1"
-port = {port}
-ae_title = "PACS"
-timeout_s = 300
-"""
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +15,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """Start one node for the whole session; its logs are printed where it does not come up."""
     home = tmp_path_factory.mktemp("node")
     live = LiveNode.at(home)
-    (home / "node.toml").write_text(_DESTINATION.format(port=live.destination_port))
+    (home / "node.toml").write_text(destination(live.destination_port, timeout_s=300))
     with live.running():
         yield live
 

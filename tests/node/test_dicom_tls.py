@@ -92,9 +92,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
     text = f"audit_syslog_port = {live.destination_port}\n"
     text += "".join(f'{name} = "{value}"\n' for name, value in lines.items())
     (home / "node.toml").write_text(text + _MODALITIES)
-    live.up()
-    yield Strict(live, authority, authority.issue("ct-1.example"))
-    live.down()
+    with live.running():
+        yield Strict(live, authority, authority.issue("ct-1.example"))
 
 
 @pytest.fixture(autouse=True)
@@ -110,22 +109,27 @@ def film(demo_folder: Path) -> DemoSample:
     return next(s for s in rendered if s.expected is RunState.REPORTED and s.kind == "CXR")
 
 
-def test_the_right_certificate_and_title_get_in_and_the_study_is_reported(
-    strict: Strict, film: DemoSample
-) -> None:
+@pytest.fixture(scope="module")
+def study(strict: Strict, film: DemoSample) -> str:
+    """Send the film under the right certificate and title; return its Study Instance UID."""
     (sent,) = StoreScu(strict.peer()).send(film.files)
     assert sent.stored
-    assert strict.node.final(film.study_instance_uid)["state"] == "REPORTED"
+    return film.study_instance_uid
 
 
-def test_a_collector_gets_the_trail_of_that_study(strict: Strict, film: DemoSample) -> None:
-    uid = film.study_instance_uid
-    strict.node.final(uid)
+def test_the_right_certificate_and_title_get_in_and_the_study_is_reported(
+    strict: Strict, study: str
+) -> None:
+    assert strict.node.final(study)["state"] == "REPORTED"
+
+
+def test_a_collector_gets_the_trail_of_that_study(strict: Strict, study: str) -> None:
+    strict.node.final(study)
     context = strict.authority.server(strict.authority.issue("127.0.0.1"))
     with Collector(context, strict.node.destination_port) as collector:
         for attempt in eventually():
             with attempt:
-                told = [text for text in collector.lines if uid in text]
+                told = [text for text in collector.lines if study in text]
                 if not any("study.open" in text for text in told):
                     raise NotYetError(strict.node.logs())
     assert any("run.reported" in text for text in told)

@@ -51,12 +51,11 @@ def test_study_deleted_while_it_is_read_ends_failed(
 ) -> None:
     film = studies.film(f"deleted before {step}")
     (point,) = [one for one in POINTS if (one.side, one.step) == (Side.BEFORE, step)]
-    holds(node).arm(point)
-    node.send(film.files())
-    holds(node).wait(point, 60)
-    (study,) = node.lookup(film.uid, "Study")
-    node.delete(f"/studies/{study}")
-    holds(node).let_go(point)
+    with holds(node).armed(point):
+        node.send(film.files())
+        holds(node).wait(point, 120)
+        (study,) = node.lookup(film.uid, "Study")
+        node.delete(f"/studies/{study}")
     told = settled(node, film.uid, runs=1)
     assert told["state"] == "FAILED"
     assert told["report"] is None

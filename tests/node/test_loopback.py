@@ -10,7 +10,7 @@ import pytest
 
 from tests.dcmtk import dcmtk
 from tests.guarded import guarded_node
-from tests.namespaces import HERE, other_machine
+from tests.namespaces import other_machine
 from tests.nodes import LiveNode, NotYetError, eventually
 
 pytestmark = pytest.mark.node
@@ -21,20 +21,25 @@ def test_scan_from_another_machine_finds_both_ports_closed(node: LiveNode) -> No
         open_port = control.getsockname()[1]
         found = other.scan(node.http_port, node.dicom_port, open_port)
         called = other.run(
-            dcmtk("echoscu"), "-aec", "AITRIAGE", "-to", "5", HERE, str(node.dicom_port)
+            dcmtk("echoscu"), "-aec", "AITRIAGE", "-to", "5", other.here, str(node.dicom_port)
         )
     assert found == {node.http_port: "closed", node.dicom_port: "closed", open_port: "open"}
     assert called.returncode != 0
 
 
-@pytest.mark.parametrize("address", [HERE, "0.0.0.0"])
+@pytest.mark.parametrize("everywhere", [False, True])
 def test_behind_the_nodes_own_https_no_other_machine_reaches_plain_http(
-    tmp_path: Path, address: str
+    tmp_path: Path, everywhere: bool
 ) -> None:
-    with other_machine() as other, guarded_node(tmp_path, address) as guarded:
+    with (
+        other_machine() as other,
+        guarded_node(
+            tmp_path, "0.0.0.0" if everywhere else other.here, names=(other.here,)
+        ) as guarded,
+    ):
         node = guarded.node
         found = other.scan(node.http_port, node.dicom_port, guarded.port)
-        url = f"https://{HERE}:{guarded.port}/ai/session"
+        url = f"https://{other.here}:{guarded.port}/ai/session"
         told = other.run("curl", "--silent", "--noproxy", "*", "--cacert", str(guarded.ca), url)
         status = node.run("status", "--json").stdout
     assert found == {node.http_port: "closed", node.dicom_port: "open", guarded.port: "open"}

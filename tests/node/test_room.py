@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from tests.dcmtk import dcmtk
 from tests.images import film as image_of
 from tests.nodes import LiveNode, NotYetError, eventually
 from tests.resending import Studies, Study, live
-from tests.small import MIB, RESERVE_MIB, images
+from tests.small import MIB, RESERVE_MIB, emptied, images
 
 pytestmark = pytest.mark.node
 
@@ -25,10 +25,7 @@ OUT_OF_RESOURCES = 0xA700
 
 @pytest.fixture(scope="module")
 def node(small: LiveNode) -> LiveNode:
-    """Return the small node without the images of the tests before, which fill its disk."""
-    for study in small.get("/studies").json():
-        small.delete(f"/studies/{study}")
-    return small
+    return emptied(small)
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +109,23 @@ def test_image_larger_than_what_is_free_leaves_nothing_behind(
 
 def test_report_is_stored_on_a_disk_that_takes_no_images(node: LiveNode, studies: Studies) -> None:
     film = studies.film("reserve")
-    node.stop("worker")
-    assert statuses(node, film) == {0}
-    with full_disk(node):
-        node.start("worker")
+    with ExitStack() as disk:
+        with node.stopped("worker"):
+            assert statuses(node, film) == {0}
+            disk.enter_context(full_disk(node))
         assert node.final(film.uid)["state"] == "REPORTED"
     assert len(live(node, film.uid)) == 1
 
 
 def test_long_queue_refuses_images_until_it_is_worked_off(node: LiveNode, studies: Studies) -> None:
-    node.stop("intake")
     taken: list[Study] = []
-    for attempt in eventually():
-        with attempt:
-            film = studies.film(f"queue {len(taken)}")
-            if statuses(node, film) != {OUT_OF_RESOURCES}:
-                taken.append(film)
-                raise NotYetError(f"{len(taken)} studies were taken")
-    node.start("intake")
+    with node.stopped("intake"):
+        for attempt in eventually():
+            with attempt:
+                film = studies.film(f"queue {len(taken)}")
+                if statuses(node, film) != {OUT_OF_RESOURCES}:
+                    taken.append(film)
+                    raise NotYetError(f"{len(taken)} studies were taken")
     for film in taken:
         assert node.final(film.uid)["state"] == "REPORTED"
     for attempt in eventually():
@@ -141,16 +137,14 @@ def test_long_queue_refuses_images_until_it_is_worked_off(node: LiveNode, studie
 def test_urgent_study_is_read_before_those_that_came_earlier(
     node: LiveNode, studies: Studies
 ) -> None:
-    node.stop("worker")
-    others = [studies.film(f"screening {n}") for n in range(3)]
-    for film in others:
-        assert statuses(node, film, "SCREENING") == {0}
-    for film in others:
-        queued(node, film)
-    urgent = studies.film("urgent")
-    assert statuses(node, urgent, "ER_CT1") == {0}
-    queued(node, urgent)
-    node.start("worker")
+    urgent, others = studies.film("urgent"), [studies.film(f"screening {n}") for n in range(3)]
+    with node.stopped("worker"):
+        for film in others:
+            assert statuses(node, film, "SCREENING") == {0}
+        for film in others:
+            queued(node, film)
+        assert statuses(node, urgent, "ER_CT1") == {0}
+        queued(node, urgent)
     done = [node.final(film.uid)["reported_at"] for film in (urgent, *others)]
     assert done[0] == min(done)
 
@@ -158,14 +152,13 @@ def test_urgent_study_is_read_before_those_that_came_earlier(
 def test_study_that_has_waited_long_enough_goes_before_an_urgent_one(
     node: LiveNode, studies: Studies
 ) -> None:
-    node.stop("worker")
     patient, urgent = studies.film("patient"), studies.film("urgent too")
-    assert statuses(node, patient, "WARD") == {0}
-    queued(node, patient)
-    until_at_the_top(node, patient)
-    assert statuses(node, urgent, "ER_CT1") == {0}
-    queued(node, urgent)
-    node.start("worker")
+    with node.stopped("worker"):
+        assert statuses(node, patient, "WARD") == {0}
+        queued(node, patient)
+        until_at_the_top(node, patient)
+        assert statuses(node, urgent, "ER_CT1") == {0}
+        queued(node, urgent)
     assert node.final(patient.uid)["reported_at"] < node.final(urgent.uid)["reported_at"]
 
 

@@ -87,7 +87,7 @@ def test_deflated_file_is_measured_in_small_pieces() -> None:
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "a header of 65535 x 65535": (bombs.huge, "IMAGE_TOO_LARGE", 32),
-    "32 MiB of run lengths, a GiB under a header of 64 x 64": (
+    "32 MiB of run lengths, a GiB under a header of 512 x 512": (
         lambda: bombs.runs(32 * _MIB),
         "INCONSISTENT_HEADER",
         256,
