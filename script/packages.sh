@@ -9,7 +9,7 @@ NODE_PACKAGES=(
   dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless
 )
 # shellcheck disable=SC2034
-TEST_PACKAGES=(chromium git iproute2 nmap postgresql shellcheck)
+TEST_PACKAGES=(chromium gcc git iproute2 nmap postgresql shellcheck)
 
 # Debian starts what it installs, and again at boot; the node runs its own Orthanc and Redis.
 OWN_SERVICES=(orthanc redis-server haproxy postgresql)

@@ -1,7 +1,7 @@
 """Studies that kill, stall or bloat the worker on a real node: each ends, and others are read."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -10,15 +10,18 @@ import psutil
 import pytest
 
 from dicom_node import policy, uids
-from dicom_node.domain import RunState
+from dicom_node.checkpoints import POINTS, Side, Step
+from dicom_node.ledger import Ledger
 from dicom_node.pixels.wrap import encode
 from tests import bombs
 from tests.images import axial
 from tests.nodes import LiveNode, NotYetError, eventually
-from tests.resending import Studies, live, opened
-from tests.small import ATTEMPTS, MEMORY_MIB, MIB, TIME_LIMIT_S, emptied, peak_mib, readers
+from tests.resending import Studies, Study, live, opened
+from tests.small import ATTEMPTS, MEMORY_MIB, MIB, TIME_LIMIT_S, emptied, holds, peak_mib, readers
 
 pytestmark = pytest.mark.node
+
+(IN_THE_MIDDLE,) = (one for one in POINTS if (one.side, one.step) == (Side.BEFORE, Step.INFER))
 
 
 @pytest.fixture(scope="module")
@@ -36,25 +39,12 @@ def test_study_that_kills_its_worker_each_time_ends_failed_and_others_are_read(
 ) -> None:
     poison, good = studies.ct("poison"), studies.film("good")
     node.send(poison.files())
-    killed: set[int] = set()
     with opened(node) as ledger:
-        for attempt in eventually(300):
-            with attempt:
-                told = ledger.queries.detail(poison.uid)
-                if told is None or not told.runs:
-                    raise NotYetError("the poison has not arrived")
-                run = told.runs[0]
-                if (
-                    run.state is RunState.RUNNING
-                    and run.attempts in set(range(1, ATTEMPTS + 1)) - killed
-                ):
-                    kill_readers(node)
-                    killed.add(run.attempts)
-                    if len(killed) == 1:
-                        node.send(good.files())
-                if run.state is not RunState.FAILED:
-                    raise NotYetError(f"{run.state} after attempts {killed}")
-    assert len(killed) == ATTEMPTS
+        for number in range(1, ATTEMPTS + 1):
+            psutil.Process(reader_of(node, ledger, poison, number)).kill()
+            holds(node).let_go(IN_THE_MIDDLE)
+            if number == 1:
+                node.send(good.files())
     told_poison = node.final(poison.uid)
     assert told_poison["state"] == "FAILED"
     assert f"the worker was lost {ATTEMPTS} times" in told_poison["error"]["message"]
@@ -69,10 +59,15 @@ def test_study_that_kills_its_worker_each_time_ends_failed_and_others_are_read(
     assert len(live(node, poison.uid)) == 1
 
 
-def kill_readers(node: LiveNode) -> None:
-    for reader in readers(node):
-        with suppress(psutil.NoSuchProcess):
-            reader.kill()
+def reader_of(node: LiveNode, ledger: Ledger, study: Study, attempt: int) -> int:
+    """Hold the worker in the middle of an attempt at a study; return its process id."""
+    while True:
+        holds(node).arm(IN_THE_MIDDLE)
+        reader = holds(node).wait(IN_THE_MIDDLE, 120)
+        told = ledger.queries.detail(study.uid)
+        if told is not None and told.runs[0].attempts == attempt:
+            return reader
+        holds(node).let_go(IN_THE_MIDDLE)  # another study's
 
 
 def test_reading_that_stalls_ends_failed_with_its_stage(node: LiveNode, studies: Studies) -> None:
