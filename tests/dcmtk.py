@@ -1,8 +1,7 @@
-"""dcmtk's programs: pynetdicom installs some of the same names beside the interpreter."""
+"""dcmtk's programs: pynetdicom installs some of the same names in each virtual environment."""
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 from tests.conftest import missing_tool
@@ -10,7 +9,7 @@ from tests.conftest import missing_tool
 
 def dcmtk(name: str) -> str:
     """Return the path of one of dcmtk's programs; fails in CI, skips elsewhere, if missing."""
-    beside = Path(sys.executable).parent
-    folders = [f for f in os.environ["PATH"].split(os.pathsep) if Path(f) != beside]
-    found = shutil.which(name, path=os.pathsep.join(folders))
+    folders = os.environ["PATH"].split(os.pathsep)
+    others = [f for f in folders if not (Path(f) / ".." / "pyvenv.cfg").exists()]
+    found = shutil.which(name, path=os.pathsep.join(others))
     return found or missing_tool(f"dcmtk's {name} is not installed")
