@@ -58,13 +58,6 @@ def scp() -> Iterator[Scp]:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film.dcm"
-    path.write_bytes(encode(Film().build()))
-    return path
-
-
-@pytest.fixture
 def destination(scp: Scp) -> Callable[[], DimseDestination]:
     settings = DestinationSettings(
         name="pacs", kind="dimse", port=scp.port, ae_title="TEST-SCP", timeout_s=5

@@ -15,26 +15,12 @@ from pynetdicom.events import Event
 from dicom_node.archive.dimse import DimseDestination, Peer, StoreScu, tls_context
 from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, SettingsError
-from dicom_node.pixels.wrap import encode
-from tests.builders import Film
 from tests.certificates import Authority, Identity
 from tests.dcmtk import dcmtk
 from tests.nodes import NotYetError, eventually, free_port
 
 # pynetdicom 3.0.4 leaves a refused socket to the collector, which warns.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "certificates")
-
-
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film.dcm"
-    path.write_bytes(encode(Film().build()))
-    return path
 
 
 @contextmanager

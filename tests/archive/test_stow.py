@@ -10,8 +10,6 @@ import pytest
 from dicom_node.archive.stow import StowDestination
 from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, StoreRejected
-from dicom_node.pixels.wrap import encode
-from tests.builders import Film
 from tests.pacs import SilentPacs
 
 JSON = "application/dicom+json"
@@ -62,13 +60,6 @@ def site() -> Iterator[Site]:
     with Site() as server:
         yield server
         server.shutdown()
-
-
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film.dcm"
-    path.write_bytes(encode(Film(rows=64, columns=64).build()))
-    return path
 
 
 def test_object_is_taken(site: Site, film: Path) -> None:

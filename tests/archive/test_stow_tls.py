@@ -13,8 +13,6 @@ from pydantic import ValidationError
 from dicom_node.archive.stow import StowDestination
 from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed
-from dicom_node.pixels.wrap import encode
-from tests.builders import Film
 from tests.certificates import Authority, Identity
 
 
@@ -33,18 +31,6 @@ class Web(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "certificates")
-
-
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film.dcm"
-    path.write_bytes(encode(Film(rows=64, columns=64).build()))
-    return path
 
 
 @contextmanager
