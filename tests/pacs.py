@@ -29,6 +29,7 @@ class Pacs:
 
     def __init__(self, port: int) -> None:
         self.received: list[Dataset] = []
+        self.status = 0x0000
         self._port = port
         self._entity = AE("PACS")
         self._entity.supported_contexts = StoragePresentationContexts
@@ -44,8 +45,9 @@ class Pacs:
             self._server.shutdown()
 
     def _take(self, event: Event) -> int:
-        self.received.append(event.dataset)
-        return 0x0000
+        if self.status == 0x0000:
+            self.received.append(event.dataset)
+        return self.status
 
 
 class SilentPacs:

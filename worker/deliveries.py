@@ -9,14 +9,24 @@ from dicom_node.domain import DueDelivery
 from dicom_node.errors import ArchiveError, DeliveryFailed, StoreRejected
 from dicom_node.foreign import where
 from dicom_node.policy import Retry
-from dicom_node.ports import DeliveryBook, Destination
+from dicom_node.ports import DeliveryBook, Destination, StoredResults
+from worker import outbox
 
 _ATTEMPTS = 20
 """With the longest delay of the policy a destination may be away for twenty minutes at least."""
 
 
-def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], retry: Retry) -> None:
-    """Send what is due; a place that fails is left alone until the next round."""
+def deliver_due(
+    book: DeliveryBook,
+    destinations: Mapping[str, Destination],
+    results: StoredResults,
+    retry: Retry,
+) -> None:
+    """Send what is due; a place that fails is left alone until the next round.
+
+    What is no longer kept for a place, because its delivery had been given up, comes from the
+    archive.
+    """
     failing: set[str] = set()
     for due in book.due(datetime.now(UTC)):
         if due.is_withdrawn:
@@ -26,7 +36,7 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
         if due.destination in failing:  # a silent one costs half a minute each time
             continue
         try:
-            _send(due, destinations)
+            _send(due, destinations, results)
         except DeliveryFailed as exc:
             failing.add(due.destination)
             wanted = _postpone(book, due, exc, retry)
@@ -41,12 +51,17 @@ def deliver_due(book: DeliveryBook, destinations: Mapping[str, Destination], ret
             Path(due.file).unlink(missing_ok=True)
 
 
-def _send(due: DueDelivery, destinations: Mapping[str, Destination]) -> None:
+def _send(
+    due: DueDelivery, destinations: Mapping[str, Destination], results: StoredResults
+) -> None:
     destination = destinations.get(due.destination)
     if destination is None:
         raise StoreRejected("this destination is no longer configured")
+    file = Path(due.file)
+    if not file.exists():
+        outbox.keep(file, results.result(due.sop_instance_uid))
     with checkpoints.around(checkpoints.Step.DELIVER):
-        destination.send(Path(due.file))
+        destination.send(file)
 
 
 def _postpone(book: DeliveryBook, due: DueDelivery, error: ArchiveError, retry: Retry) -> bool:

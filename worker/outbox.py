@@ -31,16 +31,23 @@ class Outbox:
         if not wanted:
             return
         file = self.folder / f"{ref.sop_instance_uid}.dcm"
-        try:
-            _write_whole(file, content)
-        except OSError as exc:
-            raise DeliveryFailed(f"{self.folder} cannot be written: {exc.strerror}") from exc
+        keep(file, content)
         if not book.plan(run_id, wanted, ref.sop_instance_uid, str(file)):
             file.unlink(missing_ok=True)  # a second attempt, after every delivery
 
 
+def keep(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever dies; a sender may be reading it.
+
+    Raises DeliveryFailed where the folder cannot be written.
+    """
+    try:
+        _write_whole(file, content)
+    except OSError as exc:
+        raise DeliveryFailed(f"{file.parent} cannot be written: {exc.strerror}") from exc
+
+
 def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever dies; a sender may be reading it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     with new.open("wb") as stream:

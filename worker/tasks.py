@@ -68,7 +68,7 @@ def deliver() -> None:
         {
             "audit": lambda: parts.relay.run(node.policy.retry),
             "deliveries": lambda: deliver_due(
-                node.ledger.deliveries, node.destinations, node.policy.retry
+                node.ledger.deliveries, node.destinations, node.archive, node.policy.retry
             ),
         },
     )

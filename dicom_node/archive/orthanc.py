@@ -106,6 +106,13 @@ class OrthancArchive:
         """Tell whether Orthanc has the object on disk and in its index."""
         return bool(self._lookup(ref.sop_instance_uid, "Instance"))
 
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Return a result's DICOM file; raises StudyNotFound, ArchiveUnavailable."""
+        found = self._lookup(sop_instance_uid, "Instance")
+        if not found:
+            raise StudyNotFound(f"object {sop_instance_uid} is no longer in the archive")
+        return client.ask(lambda: self._client.get_instances_id_file(found[0])).content
+
     def changes(self, since: int, limit: int = 500) -> Changes:
         """Return a page of the change log after sequence ``since``."""
         query = {"since": since, "limit": limit}

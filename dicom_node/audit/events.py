@@ -100,6 +100,7 @@ EVENTS: Final = {
     "run.failed": Event(PROCEDURE_RECORD, Deed.UPDATE, Outcome.SERIOUS_FAILURE),
     "report.assess": Event(PROCEDURE_RECORD, Deed.UPDATE),
     "report.deliver": Event(INSTANCES_TRANSFERRED, Deed.READ),
+    "report.redeliver": Event(PROCEDURE_RECORD, Deed.UPDATE),
     "user.role": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_ROLES_CHANGED),
     **{
         f"user.{verb}": Event(SECURITY_ALERT, Deed.EXECUTE, kind=_USER_CHANGED)

@@ -131,14 +131,20 @@ def show(
 def retry(
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The id of a run.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every failed study.")] = False,
+    deliveries: Annotated[
+        bool, typer.Option("--deliveries", help="Send once more what a destination did not get.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Read a study again whose run failed or was refused."""
-    if (run is None) == (not failed):
-        raise typer.BadParameter("give the id of a run, or --failed")
+    """Read a study again whose run failed or was refused; or send failed deliveries again."""
+    if [run is not None, failed, deliveries].count(True) != 1:
+        raise typer.BadParameter("give the id of a run, --failed, or --deliveries")
     from dicom_node.cli import queries
 
-    queries.retry(run, as_json=json)
+    if deliveries:
+        queries.retry_deliveries(as_json=json)
+    else:
+        queries.retry(run, as_json=json)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import typer
@@ -111,6 +112,19 @@ def retry(run: str | None, *, as_json: bool) -> None:
     _print_retried(asked, errors, as_json=as_json)
     if errors:
         raise typer.Exit(Exit.FAILED)
+
+
+def retry_deliveries(*, as_json: bool) -> None:
+    """Plan all deliveries that failed anew; the node sends them in its next round."""
+    with ledger(load()) as book:
+        revived = book.deliveries.revive_failed(operator())
+    if as_json:
+        print_json({"deliveries": [asdict(one) for one in revived]})
+        return
+    for one in revived:
+        out.print(f"PENDING {one.study_instance_uid} to {one.destination}", markup=False)
+    if not revived:
+        out.print("no delivery of a standing report has failed")
 
 
 def _study_of(book: Ledger, run_id: str) -> str:

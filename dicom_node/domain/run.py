@@ -170,6 +170,15 @@ class DueDelivery:
     is_withdrawn: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RevivedDelivery:
+    """A delivery that had failed and is to be tried again."""
+
+    study_instance_uid: str
+    destination: str
+    sop_instance_uid: str
+
+
 class ModelState(StrEnum):
     """What a model is to a node: SERVED speaks, SHADOW reads silently, REGISTERED is known."""
 

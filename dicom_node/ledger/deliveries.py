@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import AuditEntry, DueDelivery
+from dicom_node.domain import AuditEntry, DueDelivery, RevivedDelivery, RunState
 from dicom_node.errors import LedgerError
 from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
@@ -95,6 +95,31 @@ class DeliveryBook:
             session.flush()
             return _is_wanted(session, row.file)
 
+    def revive_failed(self, actor: str) -> Sequence[RevivedDelivery]:
+        """Plan every delivery of a standing report that failed anew, with all of its attempts.
+
+        One whose report was superseded stays FAILED: nobody is sent what was taken back.
+        """
+        failed = select(DeliveryRow.run_id).where(DeliveryRow.state == DeliveryState.FAILED)
+        with self._database.read() as session:
+            runs = session.scalars(failed.distinct().order_by(DeliveryRow.run_id)).all()
+        return tuple(one for run_id in runs for one in self._revive(run_id, actor))
+
+    def _revive(self, run_id: str, actor: str) -> Sequence[RevivedDelivery]:
+        query = select(DeliveryRow).where(
+            DeliveryRow.run_id == run_id, DeliveryRow.state == DeliveryState.FAILED
+        )
+        revived = []
+        with self._database.write() as session:
+            _, run = lock_run(session, run_id)
+            standing = run.state is RunState.REPORTED
+            for row in session.scalars(query).all() if standing else ():
+                row.state, row.attempts, row.message = DeliveryState.PENDING, 0, ""
+                row.due_at, row.ended_at = self._database.now(), None
+                uid = self._note(session, row, actor, "report.redeliver")
+                revived.append(RevivedDelivery(uid, row.destination, row.sop_instance_uid))
+        return tuple(revived)
+
     def _attempted(
         self, delivery_id: int, state: DeliveryState, message: str, due_at: datetime | None
     ) -> bool:
@@ -109,23 +134,16 @@ class DeliveryBook:
             row.state, row.message, row.due_at = state, clean(message), due_at
             row.ended_at = self._database.now() if due_at is None else None
             if state is DeliveryState.DELIVERED:
-                self._note(session, row)
+                self._note(session, row, "node", "report.deliver")
             session.flush()
             return _is_wanted(session, row.file)
 
-    def _note(self, session: Session, row: DeliveryRow) -> None:
-        """Audit that an object left the node."""
-        run = session.get_one(RunRow, row.run_id)
+    def _note(self, session: Session, row: DeliveryRow, actor: str, action: str) -> str:
+        """Audit what became of a delivery; return its study's UID."""
+        uid = session.get_one(RunRow, row.run_id).study_instance_uid
         detail = f"{row.sop_instance_uid} to {row.destination}"
-        entry = AuditEntry(
-            self._database.now(),
-            "node",
-            "report.deliver",
-            run.study_instance_uid,
-            row.run_id,
-            detail,
-        )
-        audit.add(session, entry)
+        audit.add(session, AuditEntry(self._database.now(), actor, action, uid, row.run_id, detail))
+        return uid
 
 
 def _locked(session: Session, delivery_id: int) -> DeliveryRow:

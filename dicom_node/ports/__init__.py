@@ -1,6 +1,6 @@
 """What one part of the node needs of another, as protocols."""
 
-from dicom_node.ports.archive import Archive, Catalogue, ChangeLog, Destination
+from dicom_node.ports.archive import Archive, Catalogue, ChangeLog, Destination, StoredResults
 from dicom_node.ports.intake import Admission, Queue
 from dicom_node.ports.ledger import DeliveryBook, RunBook, ShadowBook, StudyBook
 from dicom_node.ports.models import Classifier, Gate, Runtime, ShadowReader
@@ -21,5 +21,6 @@ __all__ = [
     "Runtime",
     "ShadowBook",
     "ShadowReader",
+    "StoredResults",
     "StudyBook",
 ]

@@ -44,6 +44,14 @@ class Archive(Protocol):
         ...
 
 
+class StoredResults(Protocol):
+    """The node's own results, as the archive has them."""
+
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Return a result's DICOM file; raise StudyNotFound where it is gone."""
+        ...
+
+
 class ChangeLog(Protocol):
     """What the archive says happened, in order, for reconcile."""
 

@@ -1,5 +1,6 @@
 """What the node does when one of its parts is killed, and when a destination is away."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -64,6 +65,33 @@ def pacs(node: LiveNode) -> Iterator[Pacs]:
     site.off()
 
 
+def test_report_that_a_destination_refused_is_sent_again_when_asked_for(
+    node: LiveNode, demo_folder: Path, pacs: Pacs
+) -> None:
+    film = Studies(demo_folder / "refused").film("whose report is refused")
+    pacs.status = 0xC000
+    pacs.on()
+    node.send(film.files())
+    report = node.final(film.uid)["report"]["sop_instance_uid"]
+    _until_delivery_is(node, film.uid, "FAILED")
+    assert not list(node.home.glob("outbox/*.dcm"))
+
+    pacs.status = 0x0000
+    told = json.loads(node.run("retry", "--deliveries", "--json").stdout)
+
+    assert film.uid in {one["study_instance_uid"] for one in told["deliveries"]}
+    _until_delivery_is(node, film.uid, "DELIVERED")
+    assert report in {ds.SOPInstanceUID for ds in pacs.received}
+
+
+def _until_delivery_is(node: LiveNode, uid: str, state: str) -> None:
+    for attempt in eventually():
+        with attempt:
+            states = {d["state"] for d in node.study(uid)["deliveries"]}
+            if states != {state}:
+                raise NotYetError(f"{states}\n{node.logs()}")
+
+
 def test_report_reaches_a_destination_that_was_away(
     node: LiveNode, demo_folder: Path, pacs: Pacs
 ) -> None:
@@ -74,11 +102,7 @@ def test_report_reaches_a_destination_that_was_away(
     assert told["state"] == "REPORTED"
     assert [d["state"] for d in told["deliveries"]] != ["DELIVERED"]
     pacs.on()
-    for attempt in eventually():
-        with attempt:
-            states = [d["state"] for d in node.study(sample.study_instance_uid)["deliveries"]]
-            if states != ["DELIVERED"]:
-                raise NotYetError(f"{states}\n{node.logs()}")
+    _until_delivery_is(node, sample.study_instance_uid, "DELIVERED")
     sent = {ds.SOPInstanceUID for ds in pacs.received}
     assert told["report"]["sop_instance_uid"] in sent
     source = dcmread(sample.files[0], stop_before_pixels=True)

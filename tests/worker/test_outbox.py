@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.domain import ObjectRef
-from dicom_node.errors import DeliveryFailed, StoreRejected
+from dicom_node.domain import Claim, ObjectRef
+from dicom_node.errors import DeliveryFailed, StoreRejected, StudyNotFound
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.deliveries import DeliveryBook
 from dicom_node.policy import Retry
-from tests.ledgers import start
+from tests.ledgers import finish, start
 from worker.deliveries import deliver_due
 from worker.outbox import Outbox
 
@@ -48,6 +48,18 @@ def test_folder_that_cannot_be_written_may_pass(tmp_path: Path, ledger: Ledger) 
     assert caught.value.retryable
 
 
+class Archived:
+    """The results that the archive holds."""
+
+    def __init__(self, **results: bytes) -> None:
+        self._results = results
+
+    def result(self, sop_instance_uid: str) -> bytes:
+        if sop_instance_uid not in self._results:
+            raise StudyNotFound(f"object {sop_instance_uid} is no longer in the archive")
+        return self._results[sop_instance_uid]
+
+
 class Place:
     """A destination that takes what it is sent, once it is on."""
 
@@ -72,11 +84,11 @@ def test_file_goes_when_every_destination_has_it(tmp_path: Path, ledger: Ledger)
     outbox = Outbox(tmp_path / "outbox", (("pacs", wanted), ("research", wanted)))
     outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")
     near, far = Place("pacs"), Place("research", on=False)
-    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, Archived(), AT_ONCE)
     file = tmp_path / "outbox" / "2.25.1.dcm"
     assert file.exists()
     far.on = True
-    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, Archived(), AT_ONCE)
     assert near.received == far.received == [b"report"]
     assert not file.exists()
 
@@ -94,10 +106,10 @@ def two_objects(tmp_path: Path, ledger: Ledger) -> None:
 def test_place_that_is_away_is_asked_once_in_a_round(tmp_path: Path, ledger: Ledger) -> None:
     two_objects(tmp_path, ledger)
     far, near = Place("far", on=False), Place("near")
-    deliver_due(ledger.deliveries, {"far": far, "near": near}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"far": far, "near": near}, Archived(), AT_ONCE)
     assert (far.calls, near.calls) == (1, 2)
     far.on = True
-    deliver_due(ledger.deliveries, {"far": far, "near": near}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"far": far, "near": near}, Archived(), AT_ONCE)
     assert (far.calls, near.calls) == (3, 2)
 
 
@@ -105,10 +117,10 @@ def test_object_that_nobody_foresaw_holds_up_no_other(tmp_path: Path, ledger: Le
     two_objects(tmp_path, ledger)
     odd, near = Place("far"), Place("near")
     odd.fault = ValueError("SECRET^PATIENT")
-    deliver_due(ledger.deliveries, {"far": odd, "near": near}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"far": odd, "near": near}, Archived(), AT_ONCE)
     assert (odd.calls, near.calls) == (2, 2)
     odd.fault = None
-    deliver_due(ledger.deliveries, {"far": odd, "near": near}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"far": odd, "near": near}, Archived(), AT_ONCE)
     assert len(odd.received) == 2
 
 
@@ -118,7 +130,7 @@ def test_object_that_every_place_has_is_not_left_behind(tmp_path: Path, ledger: 
     run_id = start(ledger).run_id
     for _ in range(2):
         outbox.post(ledger.deliveries, run_id, "sr", _REPORT, b"report")
-        deliver_due(ledger.deliveries, {"pacs": Place("pacs")}, AT_ONCE)
+        deliver_due(ledger.deliveries, {"pacs": Place("pacs")}, Archived(), AT_ONCE)
         assert list((tmp_path / "outbox").iterdir()) == []
 
 
@@ -129,9 +141,60 @@ def test_object_that_was_given_up_is_kept_in_the_archive_alone(
     outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")
     pacs = Place("pacs")
     pacs.fault = StoreRejected("not this one")
-    deliver_due(ledger.deliveries, {"pacs": pacs}, AT_ONCE)
+    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
     assert ledger.queries.counts().deliveries == {"FAILED": 1}
     assert list((tmp_path / "outbox").iterdir()) == []
+
+
+def given_up(tmp_path: Path, ledger: Ledger, pacs: Place) -> Claim:
+    """Let a PACS refuse the report of a run; return the run's claim."""
+    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
+    claim = start(ledger)
+    outbox.post(ledger.deliveries, claim.run_id, "sr", _REPORT, b"report")
+    pacs.fault = StoreRejected("not this one")
+    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
+    pacs.fault = None
+    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+    return claim
+
+
+def test_delivery_that_was_given_up_is_sent_from_the_archive_when_asked_for(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    pacs = Place("pacs")
+    claim = given_up(tmp_path, ledger, pacs)
+    finish(ledger, claim)
+
+    (revived,) = ledger.deliveries.revive_failed("anna")
+    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(**{"2.25.1": b"report"}), AT_ONCE)
+
+    assert (revived.destination, revived.sop_instance_uid) == ("pacs", "2.25.1")
+    assert pacs.received == [b"report"]
+    assert ledger.queries.counts().deliveries == {"DELIVERED": 1}
+    assert list((tmp_path / "outbox").iterdir()) == []
+    told = {entry.action: entry.actor for entry in ledger.audit.entries()}
+    assert (told["report.redeliver"], told["report.deliver"]) == ("anna", "node")
+    assert ledger.deliveries.revive_failed("anna") == ()
+
+
+def test_delivery_of_what_the_archive_lost_fails_again(tmp_path: Path, ledger: Ledger) -> None:
+    pacs = Place("pacs")
+    finish(ledger, given_up(tmp_path, ledger, pacs))
+    ledger.deliveries.revive_failed("anna")
+
+    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
+
+    assert pacs.received == []
+    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+
+
+def test_delivery_of_a_run_that_does_not_stand_is_not_revived(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    given_up(tmp_path, ledger, Place("pacs"))
+
+    assert ledger.deliveries.revive_failed("anna") == ()
+    assert ledger.queries.counts().deliveries == {"FAILED": 1}
 
 
 class SweptBetween(DeliveryBook):
@@ -145,7 +208,7 @@ class SweptBetween(DeliveryBook):
         self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
     ) -> bool:
         pending = super().plan(run_id, destinations, sop_instance_uid, file)
-        deliver_due(self, self._places, AT_ONCE)
+        deliver_due(self, self._places, Archived(), AT_ONCE)
         return pending
 
 
