@@ -24,7 +24,7 @@ from models import explain, golden, registry, weights
 from models.card import ModelCard
 from models.carded import Carded
 from models.cxr_lite import preprocess
-from models.cxr_lite.network import Mirrored
+from models.cxr_lite.network import LungNetwork
 from models.cxr_lungs import fields
 from models.cxr_lungs.model import CxrLungs
 from models.explain import Evidence
@@ -62,10 +62,7 @@ class CxrLite(Carded):
         logits, maps = self._graph(preprocess.network_input(view)[np.newaxis])
         probabilities = softmax(logits[0], self._card.temperature)
         evidence = tuple(
-            explain.inside(
-                explain.grad_cam(maps[0], explain.relative(self._head, index), view.box),
-                lungs.within(view.box, *maps[0].shape[1:]),
-            )
+            explain.grad_cam(maps[0], explain.relative(self._head, index), view.box)
             for index in range(len(self._card.labels))
         )
         return Reading(probabilities, evidence, lungs)
@@ -85,7 +82,7 @@ class CxrLite(Carded):
             parameters={
                 "temperature": f"{self._card.temperature:.4f}",
                 "lungs": f"{self._lungs.card.name} {self._lungs.card.version}",
-                "evidence": "Grad-CAM on the last convolution, film and mirror, inside the lungs",
+                "evidence": "Grad-CAM on the last convolution of film and mirror, in the lungs",
                 "region": f"strongest connected area above {explain.REGION_LEVEL:g} of the maximum",
             },
         )
@@ -142,7 +139,7 @@ def load(folder: Path, card: ModelCard, device: str) -> CxrLite:
 
     Raises WeightsMismatch, also where the lung finder is not the one of the training.
     """
-    network = Mirrored(len(card.labels))
+    network = LungNetwork(len(card.labels))
     weights.fill(network, weights.read(folder, card.weights), card.weights.file)
     lungs = cast("CxrLungs", registry.open_part(card, LUNGS, device))
     head: Float = network.head.weight.detach().numpy().copy()

@@ -22,13 +22,13 @@ def _odd(pixels: float) -> int:
 
 
 def masked(film: Tensor, mask: Tensor, grown: float = _GROWN) -> Tensor:
-    """Return films (n, 1, e, e) in which everything but the widened lungs is black."""
+    """Return films in which all but the widened lungs is black, and these lungs: (n, 2, e, e)."""
     wide = _odd(2 * grown * film.shape[-1])
     if wide > 1:  # a square in two strokes: a quarter of the time
         mask = functional.max_pool2d(mask, (1, wide), stride=1, padding=(0, wide // 2))
         mask = functional.max_pool2d(mask, (wide, 1), stride=1, padding=(wide // 2, 0))
     soft = functional.avg_pool2d(mask, _SOFT, 1, _SOFT // 2, count_include_pad=False)
-    return film * soft
+    return torch.cat([film * soft, soft], dim=1)
 
 
 def shrunk(views: Tensor) -> Tensor:
@@ -37,13 +37,13 @@ def shrunk(views: Tensor) -> Tensor:
 
 
 def prepare(views: Tensor) -> Tensor:
-    """Return the network's input (n, 1, 192, 192) of views (n, 2, 240, 240): film and mask."""
+    """Return the network's input (n, 2, 192, 192) of views (n, 2, 240, 240): film and mask."""
     small = shrunk(views)
     return masked(small[:, :1], small[:, 1:])
 
 
 def network_input(view: LungView) -> Float:
-    """Return the network's input (192, 192) of one view, through bytes as training saw it."""
+    """Return the network's input (2, 192, 192) of one view, through bytes as training saw it."""
     planes = np.round(np.stack([view.pixels, view.mask]) * 255.0).astype(np.uint8)
-    found: Float = prepare(torch.from_numpy(planes).float().unsqueeze(0) / 255.0)[0, 0].numpy()
+    found: Float = prepare(torch.from_numpy(planes).float().unsqueeze(0) / 255.0)[0].numpy()
     return found

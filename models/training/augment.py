@@ -113,7 +113,7 @@ def outlines(
 
 
 def lungs(views: Tensor, how: Augment, random: torch.Generator) -> Tensor:
-    """Return changed network inputs (n, 1, 192, 192) of lung views (n, 2, e, e).
+    """Return changed network inputs (n, 2, 192, 192) of lung views (n, 2, e, e).
 
     The outline is widened by another amount in each batch: it must tell nothing.
     """

@@ -15,7 +15,7 @@ from models.backbone import Backbone
 from models.card import Figure, Label
 from models.cxr_lite import preprocess
 from models.cxr_lite.model import LUNGS
-from models.cxr_lite.network import Mirrored
+from models.cxr_lite.network import LungNetwork
 from models.graph import softmax
 from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, head, scores
 from models.training import job as jobs
@@ -50,13 +50,13 @@ def run(job: Job) -> Path:
     return finish(job, films, fitted)
 
 
-def _begun(job: Job) -> Mirrored:
+def _begun(job: Job) -> LungNetwork:
     """Return the network that training begins with: ImageNet's, or that of another recipe."""
-    network = Mirrored(len(LABELS), job.recipe.fitting.dropout)
+    network = LungNetwork(len(LABELS), job.recipe.fitting.dropout)
     if not job.recipe.start:
         network.load_state_dict(backbone.pretrained_lite(len(LABELS), 0.0).state_dict())
         return network
-    folder = jobs.begun(job)
+    folder = jobs.begun(job, job.recipe.start)
     known = card.load(folder)
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
     return network
@@ -146,7 +146,7 @@ def elsewhere(job: Job) -> tuple[Figure, ...]:
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    network = Mirrored(len(known.labels))
+    network = LungNetwork(len(known.labels))
     weights.fill(network, weights.read(folder, known.weights), known.weights.file)
     figures = measure(job, gather(job, _measured), network, known.temperature, known.labels)
     return figures + elsewhere(job)

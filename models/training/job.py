@@ -203,16 +203,18 @@ def install(job: Job, folder: Path) -> None:
         shutil.copyfile(folder / name, target / name)
 
 
-def begun(job: Job) -> Path:
-    """Return the folder of the model that the recipe starts from, trained beside it.
+def begun(job: Job, name: str) -> Path:
+    """Return the folder of the model of another recipe that this one needs, trained beside it.
 
-    Raises SettingsError where it was not trained yet.
+    Where this recipe holds sources out, so must the other. Raises SettingsError where it was not
+    trained yet.
     """
-    folder = job.output.parent / job.recipe.start / "model"
+    folder = job.output.parent / job.recipe.beside(name) / "model"
     if not (folder / card.FILE).is_file():
+        options = "".join(f" --hold-out '{source}'" for source in job.recipe.held_out)
         raise SettingsError(
-            f"recipe {job.recipe.name} starts from {job.recipe.start}, which is not in "
-            f"{folder.parent}; run `dicom-node models train {job.recipe.start}` first"
+            f"recipe {job.recipe.name} needs {folder.parent.name}, which is not in "
+            f"{folder.parent.parent}; run `dicom-node models train {name}{options}` first"
         )
     return folder
 

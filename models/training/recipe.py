@@ -106,9 +106,10 @@ class Gate(_Section):
 class Recipe(_Section):
     """A whole recipe.
 
-    ``start``: another recipe, whose trained model is what training begins with.
+    ``start``: another recipe, whose trained model is what training begins with. ``cells_of``: a
+    recipe whose cells this one has.
     ``exclude_sources``: parts of source names, or whole set names, that training and validation
-    do not see.
+    do not see; ``held_out``: those of them that were named on the command line.
     """
 
     name: str
@@ -117,6 +118,8 @@ class Recipe(_Section):
     seed: int
     pretrained: str = ""
     start: str = ""
+    cells_of: str = ""
+    held_out: tuple[str, ...] = ()
     fit: Fit | None = None
     augment: Augment | None = None
     gate: Gate | None = None
@@ -152,13 +155,17 @@ class Recipe(_Section):
         """Return this recipe without some sources, under a name of its own."""
         if not sources:
             return self
-        plain = (re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") for source in sources)
         return self.model_copy(
             update={
-                "name": f"{self.name}-without-{'-'.join(plain)}",
+                "name": self.name + _without(sources),
                 "exclude_sources": self.exclude_sources + sources,
+                "held_out": sources,
             }
         )
+
+    def beside(self, name: str) -> str:
+        """Return what another recipe is called that holds out the same sources as this one."""
+        return name + _without(self.held_out)
 
     @property
     def fitting(self) -> Fit:
@@ -189,13 +196,18 @@ class Recipe(_Section):
         return self.published
 
 
+def _without(sources: tuple[str, ...]) -> str:
+    plain = [re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") for source in sources]
+    return f"-without-{'-'.join(plain)}" if plain else ""
+
+
 def load(name_or_file: str) -> Recipe:
     """Read a recipe by name or path; raise SettingsError that lists every fault."""
     file = Path(name_or_file)
     if file.suffix != ".toml":
         file = FOLDER / f"{name_or_file}.toml"
     try:
-        return Recipe(**tomllib.loads(file.read_text()))
+        read = Recipe(**tomllib.loads(file.read_text()))
     except FileNotFoundError as exc:
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
         raise SettingsError(f"no recipe {name_or_file}; there are: {known}") from exc
@@ -204,3 +216,6 @@ def load(name_or_file: str) -> Recipe:
     except ValidationError as exc:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
         raise SettingsError(f"recipe {file} is wrong: {faults}") from exc
+    if not read.cells_of:
+        return read
+    return read.model_copy(update={"cells": load(read.cells_of).cells})

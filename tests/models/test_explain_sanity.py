@@ -20,10 +20,10 @@ from tests.model_inputs import GOLDEN
 CLASSIFIERS = [name for name, entry in MODELS.items() if entry.card().role == "classifier"]
 FILM_ALONE = pytest.mark.parametrize("entry", ["cxr-lite"], indirect=True)
 """Three CT slices whose evidence is painted over have no lung left to read."""
-MOST_LIKENESS: Final = 0.75
+MOST_LIKENESS: Final = 0.65
 """Mean rank correlation of maps before and after the weights were shuffled; unshuffled: 1.
 
-Maps are cut to the lungs, which is alike in all of them: 0.66 was measured on films, and the card
+Maps are cut to the lungs, which is alike in all of them: 0.54 was measured on films, and the card
 says so.
 """
 MOST_STUCK: Final = -0.5

@@ -192,15 +192,14 @@ def _data_folder(root: Path) -> Path:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Job:
     text = (recipe.FOLDER / "cxr-lite-base.toml").read_text()
-    head, _, _ = text.partition("# Every class")
     cells = "".join(
         f'\n[[cells]]\nlabel = "{label}"\nsets = ["core", "kermany224", "nih256"]\nshare = 0.25\n'
         for label in LABELS
     )
     lines = [
         line
-        for line in head.splitlines()
-        if not line.startswith(("epochs", "images_per_epoch", "batch"))
+        for line in text.splitlines()
+        if not line.startswith(("cells_of", "epochs", "images_per_epoch", "batch"))
     ]
     at = lines.index("[fit]")
     lines[at + 1 : at + 1] = ["epochs = 2", "images_per_epoch = 8", "batch = 4"]

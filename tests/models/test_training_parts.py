@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicom_node.errors import SettingsError
 from models.training import recipe, scores
-from models.training.job import Job
+from models.training.job import Job, begun
 from models.training.job import part as part_of
 from models.training.manifest import Item
 from models.training.read import LABELS
@@ -85,3 +86,19 @@ def test_recipe_that_holds_a_source_out_is_another_recipe() -> None:
     assert whole.holding_out(()) is whole
     assert held.name == "cxr-lite-without-covid-19-radiography-database-nih256"
     assert held.digest != whole.digest
+
+
+def test_recipe_that_holds_a_source_out_needs_stages_that_held_it_out_too(tmp_path: Path) -> None:
+    held = recipe.load("cxr-lite").holding_out(("nih256",))
+    of_all = tmp_path / "cxr-lite-second" / "model"
+    of_all.mkdir(parents=True)
+    (of_all / "card.toml").touch()
+
+    with pytest.raises(SettingsError, match="train cxr-lite-second --hold-out 'nih256'"):
+        begun(Job(held, tmp_path, tmp_path / held.name, Silence()), "cxr-lite-second")
+
+
+def test_cells_are_those_of_the_recipe_that_is_named() -> None:
+    whole, stage = recipe.load("cxr-lite"), recipe.load("cxr-lite-second")
+
+    assert stage.cells == whole.cells
