@@ -81,7 +81,13 @@ def _report(tallies: dict[str, Tally], wish: argparse.Namespace, took_s: float) 
             print(f"  {count:7d}  {outcome}")
     print(f"\n{total} inputs, seed {wish.seed}, {took_s:.0f} s, {faults.total()} faults")
     wish.output.mkdir(parents=True, exist_ok=True)
-    summary = {name: dict(tally.outcomes.most_common()) for name, tally in tallies.items()}
+    summary = {
+        name: {
+            "outcomes": dict(tally.outcomes.most_common()),
+            "faults": [[fault.index, fault.kind, fault.cause] for fault in tally.faults],
+        }
+        for name, tally in tallies.items()
+    }
     (wish.output / "counts.json").write_text(json.dumps(summary, indent=2))
 
 

@@ -16,8 +16,8 @@ from typing import IO, Final
 from bench.fuzz import targets
 
 CHUNK: Final = 500
-_START_S: Final = 180.0
-"""A child may take this long to import and to load the models."""
+_STARTS: Final = 3
+"""So often a child is started that does not come to its first input in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Campaign:
     seeds: Path
     limit_s: float
     jobs: int
+    start_s: float = 180.0
+    """A child may take this long to import and to load the models."""
 
     def run(self, inputs: int, names: list[str], done: Callable[[int], None]) -> dict[str, Tally]:
         """Run ``inputs`` inputs, shared out over the targets; ``done`` hears of each chunk."""
@@ -86,9 +88,13 @@ class Campaign:
 
     def _chunk(self, target: str, first: int, end: int) -> Tally:
         """Run a stretch of inputs; after a death the next child goes on behind it."""
-        tally = Tally()
+        tally, starts = Tally(), 0
         while first < end:
-            first = self._child(target, first, end, tally)
+            behind = self._child(target, first, end, tally)
+            starts = starts + 1 if behind == first else 0
+            if starts == _STARTS:
+                raise RuntimeError(f"no input of {target} began within {self.start_s:.0f} s")
+            first = behind
         return tally
 
     def _child(self, target: str, first: int, end: int, tally: Tally) -> int:
@@ -107,16 +113,21 @@ class Campaign:
         """Listen to a child until it ends or hangs; return the number to go on with.
 
         A child that dies or hangs when an input has ended has one fault more, of that input.
+        One that does not come to its first input in time says nothing of it: that is the
+        number returned.
         """
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("the child has no pipes")
-        running, busy, heard = first, True, False
-        for line in _lines(process.stdout, _START_S, self.limit_s):
+        running, busy = first - 1, False
+        for line in _lines(process.stdout, self.start_s, self.limit_s):
             if line is None:
                 process.kill()
-                _blame(tally, busy, Fault(target, running, "hang", f"over {self.limit_s:.0f} s"))
-                break
-            told, heard = json.loads(line), True
+                process.wait()
+                if running >= first:
+                    limit = f"over {self.limit_s:.0f} s"
+                    _blame(tally, busy, Fault(target, running, "hang", limit))
+                return running + 1
+            told = json.loads(line)
             if "begins" in told:
                 running, busy = told["begins"], True
                 continue
@@ -124,16 +135,13 @@ class Campaign:
             fault = told["fault"] and Fault(target, running, told["outcome"], told["fault"])
             _record(tally, fault or told["outcome"])
             busy = False
-        else:
-            said = process.stderr.read().decode(errors="replace")
-            process.wait()
-            if not heard:
-                raise RuntimeError(f"no input of {target} could run: {said[-2000:]}")
-            if process.returncode != 0 or busy:
-                kind = _death(process.returncode)
-                _blame(tally, busy, Fault(target, running, kind, f"{said[-4000:]}\n{kind}"))
-            return running + 1
+        said = process.stderr.read().decode(errors="replace")
         process.wait()
+        if running < first:
+            raise RuntimeError(f"no input of {target} could run: {said[-2000:]}")
+        if process.returncode != 0 or busy:
+            kind = _death(process.returncode)
+            _blame(tally, busy, Fault(target, running, kind, f"{said[-4000:]}\n{kind}"))
         return running + 1
 
 

@@ -61,6 +61,22 @@ def test_a_campaign_whose_children_cannot_start_says_so(tmp_path: Path) -> None:
         campaign.run(1, ["geometry"], lambda _: None)
 
 
+def test_a_child_that_never_begins_is_started_again_and_blames_no_input(tmp_path: Path) -> None:
+    campaign, tally = Campaign(5, tmp_path, LIMIT_S, 1, start_s=1e-6), Tally()
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        following = campaign.follow(process, "decode", 7, tally)
+
+    assert following == 7
+    assert (tally.inputs, tally.faults) == (0, [])
+    with pytest.raises(RuntimeError, match="no input of geometry began within"):
+        campaign.run(1, ["geometry"], lambda _: None)
+
+
 BEGINS = """print('{"begins": 7}')\n"""
 ENDS = """print('{"ended": 7, "outcome": "read", "fault": "", "took_s": 0.1}')\n"""
 
