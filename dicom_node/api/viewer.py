@@ -110,10 +110,12 @@ class ViewerFiles(StaticFiles):
         if "gzip" in asked.get("accept-encoding", "") and compressed.is_file():
             file, stat_result = compressed, compressed.stat()
             headers["Content-Encoding"] = "gzip"
+        response: Response
         response = FileResponse(file, status_code, headers, media_type, stat_result=stat_result)
-        response.headers["Content-Security-Policy"] = policy(Path(full_path))
         if self.is_not_modified(response.headers, asked):
-            return NotModifiedResponse(response.headers)
+            response = NotModifiedResponse(response.headers)
+        # On a 304 too: a browser puts its headers in the place of those it has kept.
+        response.headers["Content-Security-Policy"] = policy(Path(full_path))
         return response
 
     @staticmethod

@@ -10,6 +10,14 @@ from tests.asgi import AsgiClient
 
 BUNDLE = "app.bundle.0123456789abcdef.js"
 TEXT = b"console.log('viewer')"
+_OF_THE_BODY = {
+    "accept-ranges",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "last-modified",
+}
+"""Headers that a 304, which has no body, leaves as they were."""
 
 
 @pytest.fixture
@@ -86,6 +94,17 @@ def test_bundle_is_kept_and_the_rest_asked_for_again(client: AsgiClient) -> None
     assert page.headers["cache-control"] == "no-cache"
     again = client.get("/ohif/", headers={"If-None-Match": page.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.usefixtures("viewer")
+@pytest.mark.parametrize("path", ["", "viewer?StudyInstanceUIDs=1.2.3", "node/extension.mjs", BUNDLE])
+def test_file_asked_for_again_keeps_its_policy(client: AsgiClient, path: str) -> None:
+    """A browser puts the headers of a 304 in the place of those it has kept (RFC 9111 4.3.4)."""
+    first = client.get(f"/ohif/{path}").headers
+    again = client.get(f"/ohif/{path}", headers={"If-None-Match": first["etag"]})
+    assert again.status_code == 304
+    kept = {name for name in first if name not in _OF_THE_BODY}
+    assert {name: again.headers.get(name) for name in kept} == {name: first[name] for name in kept}
 
 
 @pytest.mark.usefixtures("viewer")

@@ -37,6 +37,20 @@ def test_verdict_is_kept_with_its_comment(
     assert told["assessment"]["report_sop_instance_uid"] == told["report"]["sop_instance_uid"]
 
 
+def test_viewer_opens_again_in_the_same_browser(
+    viewer: Viewer, samples: dict[str, DemoSample]
+) -> None:
+    """The second time the browser has the viewer's files and asks only whether they changed."""
+    study = samples["frontal"].study_instance_uid
+    viewer.open(study)
+    viewer.page.goto("/ai/")
+    viewer.open(study)
+    viewer.diagnose()
+    viewer.ended("REPORTED")
+    viewer.page.reload()
+    viewer.drawn()
+
+
 def test_amending_asks_for_a_comment(viewer: Viewer, samples: dict[str, DemoSample]) -> None:
     viewer.open(samples["ct"].study_instance_uid)
     viewer.diagnose()
