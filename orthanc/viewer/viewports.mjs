@@ -4,6 +4,7 @@
 const PATIENCE_MS = 15000;
 const REDRAW_MS = 300;
 const REDRAWS = 10;
+const RELOADS = 3;
 const listeners = new Set();
 let ohif = null;
 let active = null;
@@ -78,11 +79,26 @@ export async function showBeside(seriesUid, ours) {
   const place =
     grid().find(viewport => seriesOf(viewport).some(uid => ours.includes(uid))) ??
     grid().find(viewport => viewport.viewportId !== activeViewportId);
-  viewportGridService.setDisplaySetsForViewport({
-    viewportId: place.viewportId,
-    displaySetInstanceUIDs: [displaySet.displaySetInstanceUID],
-  });
+  const show = displaySetInstanceUIDs =>
+    viewportGridService.setDisplaySetsForViewport({ viewportId: place.viewportId, displaySetInstanceUIDs });
+  show([displaySet.displaySetInstanceUID]);
   await drawAgain(place.viewportId);
+  for (let times = 0; times < RELOADS && wants(place.viewportId, displaySet); times += 1) {
+    show([]);
+    await pause(REDRAW_MS);
+    show([displaySet.displaySetInstanceUID]);
+    await drawAgain(place.viewportId);
+  }
+}
+
+// An image that could not be fetched, or was on its way while the grid was laid out anew, leaves
+// the viewport blank for good.
+function wants(viewportId, displaySet) {
+  const { cornerstoneViewportService, viewportGridService } = ohif.servicesManager.services;
+  const shown = viewportGridService.getState().viewports.get(viewportId)?.displaySetInstanceUIDs ?? [];
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
+  const drawn = viewport?.getCornerstoneImage?.()?.imageId;
+  return shown.includes(displaySet.displaySetInstanceUID) && !viewport?.getImageIds?.().includes(drawn);
 }
 
 // OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then

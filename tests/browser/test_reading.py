@@ -96,6 +96,30 @@ def test_second_click_shows_what_is_there_and_runs_nothing(
     assert len(node.study(study)["runs"]) == 1
 
 
+def test_picture_that_was_lost_on_its_way_is_fetched_again(
+    node: LiveNode,
+    viewer: Viewer,
+    console: Console,
+    screenshot: Screenshot,
+    samples: dict[str, DemoSample],
+) -> None:
+    study = samples["frontal"].study_instance_uid
+    (heatmap,) = node.study(study)["heatmaps"]
+    frames = re.compile(f"{heatmap['series_instance_uid']}.*/frames/")
+    console.allow("ERR_FAILED|IMAGE_LOAD_ERROR|XMLHttpRequest wadors|Failed to fetch")
+    viewer.page.route(frames, lambda route: route.abort())
+    viewer.open(study)
+    viewer.diagnose()
+    viewer.ended("REPORTED")
+    viewer.drawn(2)
+    viewer.part("show-heatmap").click()
+    expect(viewer.viewports.nth(1)).to_contain_text("heatmap")
+    viewer.page.unroute(frames)
+    with viewer.page.expect_response(frames):
+        viewer.drawn(2)
+    screenshot("fetched")
+
+
 @pytest.mark.data
 def test_refusal_says_why_and_gives_no_probability(
     node: LiveNode, viewer: Viewer, screenshot: Screenshot, data_dir: Path
