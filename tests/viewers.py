@@ -4,18 +4,18 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
-_SHOWS_A_PICTURE: Final = """
+_COLOURS: Final = """
 number => {
     const pane = document.querySelectorAll('[data-cy=viewport-pane]')[number];
     const canvas = pane?.querySelector('canvas.cornerstone-canvas');
-    if (!canvas?.width || !canvas?.height) return false;
+    if (!canvas?.width || !canvas?.height) return 0;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const seen = new Set(new Uint32Array(data.buffer));
-    return seen.size > 8;
+    return new Set(new Uint32Array(data.buffer)).size;
 }
 """
+_SHOWS_A_PICTURE: Final = f"number => ({_COLOURS})(number) > 8"
 """A canvas that is still blank, or holds no more than an error, has a colour or two."""
 
 
@@ -36,7 +36,17 @@ class Viewer:
         expect(self.viewports).to_have_count(count)
         for number in range(count):
             expect(self.viewports.nth(number)).to_contain_text(re.compile(r"\d+/[1-9]"))
+            self._shows_a_picture(number)
+
+    def _shows_a_picture(self, number: int) -> None:
+        try:
             self.page.wait_for_function(_SHOWS_A_PICTURE, arg=number)
+        except TimeoutError as exc:
+            panes = [
+                f"{self.page.evaluate(_COLOURS, at)} colours, {pane.inner_text()!r}"
+                for at, pane in enumerate(self.viewports.all())
+            ]
+            raise AssertionError(f"viewport {number} shows no picture: {panes}") from exc
 
     def diagnose(self) -> None:
         """Press the button."""

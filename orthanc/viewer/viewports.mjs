@@ -4,6 +4,7 @@
 const PATIENCE_MS = 15000;
 const REDRAW_MS = 300;
 const REDRAWS = 10;
+const LOST_MS = 5000;
 const RELOADS = 3;
 const listeners = new Set();
 let ohif = null;
@@ -79,26 +80,37 @@ export async function showBeside(seriesUid, ours) {
   const place =
     grid().find(viewport => seriesOf(viewport).some(uid => ours.includes(uid))) ??
     grid().find(viewport => viewport.viewportId !== activeViewportId);
-  const show = displaySetInstanceUIDs =>
-    viewportGridService.setDisplaySetsForViewport({ viewportId: place.viewportId, displaySetInstanceUIDs });
-  show([displaySet.displaySetInstanceUID]);
+  show(place.viewportId, [displaySet.displaySetInstanceUID]);
   await drawAgain(place.viewportId);
-  for (let times = 0; times < RELOADS && wants(place.viewportId, displaySet); times += 1) {
-    show([]);
-    await pause(REDRAW_MS);
-    show([displaySet.displaySetInstanceUID]);
-    await drawAgain(place.viewportId);
-  }
+  await fetchLost();
+}
+
+function show(viewportId, displaySetInstanceUIDs) {
+  ohif.servicesManager.services.viewportGridService.setDisplaySetsForViewport({ viewportId, displaySetInstanceUIDs });
 }
 
 // An image that could not be fetched, or was on its way while the grid was laid out anew, leaves
-// the viewport blank for good.
-function wants(viewportId, displaySet) {
+// its viewport blank for good.
+async function fetchLost() {
+  for (let times = 0; times < RELOADS; times += 1) {
+    if (await until(() => blank().length === 0, LOST_MS)) return;
+    for (const { viewportId, displaySetInstanceUIDs } of blank()) {
+      show(viewportId, []);
+      await pause(REDRAW_MS);
+      show(viewportId, displaySetInstanceUIDs);
+      await drawAgain(viewportId);
+    }
+  }
+}
+
+// Viewports of stacks that show none of their images.
+function blank() {
   const { cornerstoneViewportService, viewportGridService } = ohif.servicesManager.services;
-  const shown = viewportGridService.getState().viewports.get(viewportId)?.displaySetInstanceUIDs ?? [];
-  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
-  const drawn = viewport?.getCornerstoneImage?.()?.imageId;
-  return shown.includes(displaySet.displaySetInstanceUID) && !viewport?.getImageIds?.().includes(drawn);
+  return [...viewportGridService.getState().viewports.values()].filter(({ viewportId }) => {
+    const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
+    if (!viewport?.getCornerstoneImage) return false;
+    return !viewport.getImageIds().includes(viewport.getCornerstoneImage()?.imageId);
+  });
 }
 
 // OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then
@@ -125,8 +137,8 @@ function set(uid) {
   listeners.forEach(listener => listener());
 }
 
-async function until(condition) {
-  const end = Date.now() + PATIENCE_MS;
+async function until(condition, patienceMs = PATIENCE_MS) {
+  const end = Date.now() + patienceMs;
   while (!condition() && Date.now() < end) await pause(50);
   return condition();
 }

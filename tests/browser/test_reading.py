@@ -106,7 +106,7 @@ def test_picture_that_was_lost_on_its_way_is_fetched_again(
     study = samples["frontal"].study_instance_uid
     (heatmap,) = node.study(study)["heatmaps"]
     frames = re.compile(f"{heatmap['series_instance_uid']}.*/frames/")
-    console.allow("ERR_FAILED|IMAGE_LOAD_ERROR|XMLHttpRequest wadors|Failed to fetch")
+    console.allow("ERR_FAILED|IMAGE_LOAD|XMLHttpRequest wadors|Failed to fetch")
     viewer.page.route(frames, lambda route: route.abort())
     viewer.open(study)
     viewer.diagnose()
