@@ -28,32 +28,49 @@ _LITE_EPS: Final = 1e-3
 """Batch norm's epsilon in the TensorFlow networks that the weights come from."""
 
 
-class Backbone(nn.Module):
-    """Grey images in, (logits, feature maps) out.
+class Pooled(nn.Module):
+    """Images in, (logits, feature maps) out: the logits are a linear head on the maps' means.
 
-    Input: (n, 1, edge, edge), 0 to 1; the pretrained weights expect RGB as x/127.5 - 1, so the
-    grey plane is scaled to -1..1 and repeated. Output: logits (n, labels) and feature maps
-    (n, 1280, edge/32, edge/32).
+    Output: logits (n, labels) and feature maps (n, channels, h, w).
     """
 
-    folded_norms = False
-    """Whether the pretrained weights lack the statistics of their batch norms."""
-
-    def __init__(self, features: nn.Sequential, labels: int, dropout: float) -> None:
+    def __init__(self, channels: int, labels: int, dropout: float) -> None:
         super().__init__()
-        self.features = features
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(CHANNELS, labels)
+        self.head = nn.Linear(channels, labels)
 
     def maps(self, images: Tensor) -> Tensor:
         """Return the last feature maps."""
-        maps: Tensor = self.features((images * 2.0 - 1.0).expand(-1, 3, -1, -1))
-        return maps
+        raise NotImplementedError
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and feature maps."""
         maps = self.maps(images)
         return self.head(self.dropout(maps.mean(dim=(2, 3)))), maps
+
+
+def rgb(images: Tensor) -> Tensor:
+    """Return grey images (n, 1, edge, edge), 0 to 1, as the pretrained weights expect them.
+
+    That is RGB as x/127.5 - 1: the grey plane is scaled to -1..1 and repeated.
+    """
+    return (images * 2.0 - 1.0).expand(-1, 3, -1, -1)
+
+
+class Backbone(Pooled):
+    """Grey images (n, 1, edge, edge), 0 to 1, in; maps are (n, 1280, edge/32, edge/32)."""
+
+    folded_norms = False
+    """Whether the pretrained weights lack the statistics of their batch norms."""
+
+    def __init__(self, features: nn.Sequential, labels: int, dropout: float) -> None:
+        super().__init__(CHANNELS, labels, dropout)
+        self.features = features
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Return the last feature maps."""
+        maps: Tensor = self.features(rgb(images))
+        return maps
 
 
 class MobileNet(Backbone):

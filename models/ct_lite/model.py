@@ -24,7 +24,7 @@ from models import explain, golden, haze, lungs, weights
 from models.card import ModelCard
 from models.carded import Carded
 from models.ct_lite import preprocess, series
-from models.ct_lite.network import Committee
+from models.ct_lite.network import SliceCommittee
 from models.explain import Evidence
 from models.graph import Graph, softmax
 from models.haze import Haze
@@ -191,7 +191,7 @@ def _statement(sample: Sample, slices: Slices, carrying: NDArray[np.int64]) -> s
 
 def load(folder: Path, card: ModelCard, device: str) -> CtLite:
     """Load verified weights; raises WeightsMismatch."""
-    network = Committee()
+    network = SliceCommittee()
     weights.fill(network, weights.read(folder, card.weights), card.weights.file)
     head: Float = network.head.weight.detach().numpy().copy()
     return CtLite(card, Graph(network, device), head)

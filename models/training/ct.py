@@ -12,7 +12,7 @@ from dicom_node.errors import SettingsError
 from models import backbone, card, weights
 from models.card import Figure
 from models.ct_lite import network, preprocess
-from models.ct_lite.network import Committee
+from models.ct_lite.network import SliceCommittee
 from models.graph import softmax
 from models.training import calibrate, ct_figures, ct_slices, ct_volumes, mistakes, scores
 from models.training import job as jobs
@@ -110,7 +110,7 @@ def finish(
     job: Job, fitted: list[Fitted], slices: Slices, unseen: Slices, raw: NDArray[np.float32]
 ) -> Path:
     """Join, calibrate by what each member said of papers that it had not seen, measure, save."""
-    joined = Committee.of([one.network for one in fitted])
+    joined = SliceCommittee.of([one.network for one in fitted])
     halved = {name: jobs.halved(tensor) for name, tensor in joined.state_dict().items()}
     weights.fill(joined, halved, jobs.WEIGHTS_FILE)
     allowed = np.eye(len(CLASSES), dtype=np.bool_)[unseen.truth]
@@ -138,7 +138,7 @@ def finish(
 
 
 def _measured(
-    job: Job, slices: Slices, joined: Committee, p: NDArray[np.float32], point: card.Label
+    job: Job, slices: Slices, joined: SliceCommittee, p: NDArray[np.float32], point: card.Label
 ) -> tuple[Figure, ...]:
     """Return the figures on the official test split, without shared papers too, and controls."""
     test = slices.of("test")
@@ -155,7 +155,7 @@ def _measured(
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    joined = Committee()
+    joined = SliceCommittee()
     weights.fill(joined, weights.read(folder, known.weights), known.weights.file)
     slices = gather(job)
     p = softmax(logits(joined, slices.of("test").images, centred), known.temperature)

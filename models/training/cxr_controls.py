@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dicom_node.domain import Box
 from models import explain
-from models.backbone import Backbone
+from models.backbone import Pooled
 from models.card import Figure
 from models.cxr_lite import preprocess
 from models.training import draws, metrics
@@ -49,7 +49,7 @@ def _shape(views: Views) -> NDArray[np.float32]:
     return np.asarray(flat / 255.0, dtype=np.float32)
 
 
-def _evidence_inside(network: Backbone, views: Views) -> NDArray[np.float64]:
+def _evidence_inside(network: Pooled, views: Views) -> NDArray[np.float64]:
     """Return the share of each film's Grad-CAM for its most probable class that lies on lung."""
     head = network.head.weight.detach().cpu().numpy()
     edge = views.shape[-1]
@@ -67,7 +67,7 @@ def _evidence_inside(network: Backbone, views: Views) -> NDArray[np.float64]:
     return np.array(shares)
 
 
-def controls(network: Backbone, train: Labelled, test: Labelled) -> tuple[Figure, ...]:
+def controls(network: Pooled, train: Labelled, test: Labelled) -> tuple[Figure, ...]:
     """Return the controls on `core`: the shortcuts there are, and how far the model takes them."""
     truth, groups, views = test
     on = "core test, balanced accuracy over four classes"

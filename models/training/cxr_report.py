@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.backbone import Backbone
+from models.backbone import Pooled
 from models.cxr_lite import preprocess
 from models.graph import softmax
 from models.training import mistakes
@@ -48,7 +48,7 @@ def parts(test: Films, raw: NDArray[np.float32], warmth: float) -> tuple[Part, .
     return tuple(found)
 
 
-def errors(network: Backbone, test: Films, core: Part) -> tuple[WorstError, ...]:
+def errors(network: Pooled, test: Films, core: Part) -> tuple[WorstError, ...]:
     """Return the worst errors on `core` with what the network looked at."""
     views = test.where([item.set == "core" for item in test.items]).views
     return mistakes.explained(core, network=network, images=views, prepare=preprocess.prepare)

@@ -13,7 +13,7 @@ from dicom_node.domain import Sample
 from models import golden, lungs
 from models.backbone import Backbone, EfficientNetLite
 from models.ct_lite import preprocess
-from models.ct_lite.network import MEMBERS, TRUNK, Committee
+from models.ct_lite.network import MEMBERS, TRUNK, SliceCommittee
 from models.ct_lite.preprocess import Outline, View
 from models.imaging import Float
 from models.training import figures
@@ -130,7 +130,7 @@ def test_committee_returns_the_mean_of_its_members_logits() -> None:
     with torch.no_grad():
         expected = torch.stack([member(images)[0] for member in members]).mean(dim=0)
 
-        found, maps = Committee.of(members)(images)
+        found, maps = SliceCommittee.of(members)(images)
 
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert maps.shape == (2, 1280 * MEMBERS, 2, 2)
