@@ -24,7 +24,7 @@ from models import explain, golden, registry, weights
 from models.card import ModelCard
 from models.carded import Carded
 from models.cxr_lite import preprocess
-from models.cxr_lite.network import LungNetwork
+from models.cxr_lite.network import blank
 from models.cxr_lungs import fields
 from models.cxr_lungs.model import CxrLungs
 from models.explain import Evidence
@@ -139,8 +139,9 @@ def load(folder: Path, card: ModelCard, device: str) -> CxrLite:
 
     Raises WeightsMismatch, also where the lung finder is not the one of the training.
     """
-    network = LungNetwork(len(card.labels))
-    weights.fill(network, weights.read(folder, card.weights), card.weights.file)
+    tensors = weights.read(folder, card.weights)
+    network = blank(tensors, len(card.labels))
+    weights.fill(network, tensors, card.weights.file)
     lungs = cast("CxrLungs", registry.open_part(card, LUNGS, device))
     head: Float = network.head.weight.detach().numpy().copy()
     return CxrLite(card, lungs, Graph(network, device), head)

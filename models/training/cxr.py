@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dicom_node.errors import SettingsError
 from models import backbone, card, registry, weights
-from models.backbone import Backbone
+from models.backbone import Backbone, Pooled
 from models.card import Figure, Label
 from models.cxr_lite import preprocess
 from models.cxr_lite.model import LUNGS
-from models.cxr_lite.network import LungNetwork
+from models.cxr_lite.network import TRUNK, LungCommittee, LungNetwork, blank
 from models.graph import softmax
 from models.training import augment, calibrate, cxr_controls, cxr_figures, cxr_report, head, scores
 from models.training import job as jobs
@@ -25,6 +26,7 @@ from models.training.manifest import Item
 from models.training.read import LABELS, Read
 from models.training.report import Part, WorstError
 from models.training.scene import Films, Views, gather
+from models.training.scores import Part as Share
 
 HELD_OUT: Final = "held out of training"
 
@@ -44,10 +46,21 @@ def run(job: Job) -> Path:
     jobs.seed(job)
     network, plan = _begun(job).to(job.device), _plan(job, films)
     fitted = fit(network, plan, job.progress)
+    return finish(job, films, joined(job, fitted.network, plan.train), fitted)
+
+
+def joined(job: Job, network: Backbone, train: Share) -> Pooled:
+    """Put ImageNet's features beside a trained network's and fit their head, where asked to."""
     strength = job.recipe.fitting.head_strength
-    if strength > 0:
-        head.refit(fitted.network, plan.train, preprocess.prepare, strength, job.progress)
-    return finish(job, films, fitted)
+    if strength == 0.0:
+        return network
+    if job.recipe.fitting.frozen_blocks != TRUNK:
+        raise SettingsError(
+            f"a film recipe must freeze {TRUNK} blocks: ImageNet's tail shares them"
+        )
+    both = LungCommittee.of(network, backbone.pretrained_lite(len(LABELS), 0.0))
+    head.refit(both.to(job.device), train, preprocess.prepare, strength, job.progress)
+    return both
 
 
 def _begun(job: Job) -> LungNetwork:
@@ -62,9 +75,8 @@ def _begun(job: Job) -> LungNetwork:
     return network
 
 
-def finish(job: Job, films: Films, fitted: Fitted) -> Path:
+def finish(job: Job, films: Films, network: Pooled, fitted: Fitted) -> Path:
     """Halve the precision of the weights, calibrate, measure and save a fitted network."""
-    network = fitted.network
     halved = {name: jobs.halved(tensor) for name, tensor in network.state_dict().items()}
     weights.fill(network, halved, jobs.WEIGHTS_FILE)
     val = jobs.part(job, films.items, films.views, LABELS, "val")
@@ -98,7 +110,7 @@ def tested(job: Job, films: Films) -> Films:
 
 
 def shown(
-    job: Job, films: Films, network: Backbone, warmth: float
+    job: Job, films: Films, network: Pooled, warmth: float
 ) -> tuple[tuple[Part, ...], tuple[WorstError, ...]]:
     """Return the test sets and the worst errors for the report."""
     test = tested(job, films)
@@ -108,7 +120,7 @@ def shown(
 
 
 def measure(
-    job: Job, films: Films, network: Backbone, warmth: float, labels: tuple[Label, ...]
+    job: Job, films: Films, network: Pooled, warmth: float, labels: tuple[Label, ...]
 ) -> tuple[Figure, ...]:
     """Return every figure of the card on the test split, with the controls.
 
@@ -146,8 +158,9 @@ def elsewhere(job: Job) -> tuple[Figure, ...]:
 def evaluate(job: Job, folder: Path) -> tuple[Figure, ...]:
     """Measure a finished model anew."""
     known = card.load(folder)
-    network = LungNetwork(len(known.labels))
-    weights.fill(network, weights.read(folder, known.weights), known.weights.file)
+    tensors = weights.read(folder, known.weights)
+    network = blank(tensors, len(known.labels))
+    weights.fill(network, tensors, known.weights.file)
     figures = measure(job, gather(job, _measured), network, known.temperature, known.labels)
     return figures + elsewhere(job)
 

@@ -44,8 +44,9 @@ class Fit(_Section):
     ``images_per_epoch``: drawn by the cells' shares; without it each image comes once.
     ``mixup``: parameter of the Beta distribution (Zhang et al. 2018, arXiv:1710.09412), 0 for
     none. ``select``: which epoch's weights are kept. ``decay``: of the schedule
-    1 / (1 + decay * step). ``time_limit_min``: no epoch begins after it. ``head_strength``: inverse
-    regularisation with which the head is fitted anew at the end, 0 for not at all.
+    1 / (1 + decay * step). ``time_limit_min``: no epoch begins after it. ``head_strength``: of
+    a film model, inverse regularisation of the head that is fitted at the end to the trained
+    features and ImageNet's own, 0 for the trained network alone.
     """
 
     epochs: int = Field(ge=1)

@@ -97,7 +97,9 @@ def test_bundle_is_kept_and_the_rest_asked_for_again(client: AsgiClient) -> None
 
 
 @pytest.mark.usefixtures("viewer")
-@pytest.mark.parametrize("path", ["", "viewer?StudyInstanceUIDs=1.2.3", "node/extension.mjs", BUNDLE])
+@pytest.mark.parametrize(
+    "path", ["", "viewer?StudyInstanceUIDs=1.2.3", "node/extension.mjs", BUNDLE]
+)
 def test_file_asked_for_again_keeps_its_policy(client: AsgiClient, path: str) -> None:
     """A browser puts the headers of a 304 in the place of those it has kept (RFC 9111 4.3.4)."""
     first = client.get(f"/ohif/{path}").headers

@@ -21,6 +21,12 @@ from tests.model_inputs import GOLDEN, copied, labels_of, replace_in
 
 CLASSIFIERS = [name for name, entry in MODELS.items() if entry.card().role == "classifier"]
 MEGABYTES_20 = 20_000_000
+MOST_LIKENESS = 0.9
+"""Correlation with the map of shuffled weights; the same map has 1.
+
+A film's maps are cut to its lungs, and those of the golden film are as alike as its two lungs:
+0.55 to 0.81 in five shuffles. `test_explain_sanity` looks at real images.
+"""
 
 
 @pytest.fixture(scope="module", params=CLASSIFIERS)
@@ -166,6 +172,6 @@ def test_shuffled_weights_give_other_heatmaps_and_fail_the_golden_check(
     shuffled = registry.open_model(copy, "cpu")
     found = cast("Classifier", shuffled).predict(sample)
 
-    assert _likeness(found.heatmaps[0], prediction.heatmaps[0]) < 0.7
+    assert _likeness(found.heatmaps[0], prediction.heatmaps[0]) < MOST_LIKENESS
     with pytest.raises(GoldenMismatch):
         served.verify(shuffled, copy.folder)

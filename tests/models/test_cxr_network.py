@@ -1,10 +1,12 @@
 """The film model's network treats left and right alike, and hears nothing but the lungs."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from models.cxr_lite.network import LungNetwork, within
+from models.backbone import EfficientNetLite, Pooled
+from models.cxr_lite.network import TRUNK, LungCommittee, LungNetwork, within
 
 LABELS = 4
 
@@ -12,6 +14,20 @@ LABELS = 4
 def _network() -> LungNetwork:
     torch.manual_seed(1)
     return LungNetwork(LABELS).eval()
+
+
+def _committee() -> LungCommittee:
+    """Return the trained network with another beside it that shares its trunk."""
+    trained, other = _network(), EfficientNetLite(LABELS).eval()
+    other.features[:TRUNK].load_state_dict(trained.features[:TRUNK].state_dict())
+    return LungCommittee.of(trained, other)
+
+
+@pytest.fixture(params=[_network, _committee], ids=["trained", "served"])
+def network(request: pytest.FixtureRequest) -> Pooled:
+    """Return either network of the film model."""
+    made: Pooled = request.param()
+    return made
 
 
 def _films(count: int = 2, edge: int = 96) -> Tensor:
@@ -23,8 +39,8 @@ def _films(count: int = 2, edge: int = 96) -> Tensor:
     return films
 
 
-def test_mirror_image_has_the_same_logits_and_mirrored_maps() -> None:
-    network, films = _network(), _films()
+def test_mirror_image_has_the_same_logits_and_mirrored_maps(network: Pooled) -> None:
+    films = _films()
 
     with torch.inference_mode():
         logits, maps = network(films)
@@ -34,13 +50,24 @@ def test_mirror_image_has_the_same_logits_and_mirrored_maps() -> None:
     assert_close(mirrored, maps.flip(-1), atol=1e-5, rtol=1e-4)
 
 
-def test_logits_are_the_head_on_the_mean_of_the_maps() -> None:
-    network = _network()
-
+def test_logits_are_the_head_on_the_mean_of_the_maps(network: Pooled) -> None:
     with torch.inference_mode():
         logits, maps = network(_films(1))
 
         assert_close(logits, network.head(maps.mean(dim=(2, 3))))
+
+
+def test_committee_begins_with_what_the_trained_network_says() -> None:
+    trained, joined, films = _network(), _committee(), _films()
+
+    with torch.inference_mode():
+        expected, of_one = trained(films)
+        found, of_both = joined(films)
+
+    assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    assert_close(of_both[:, : of_one.shape[1]], of_one, atol=1e-5, rtol=1e-4)
+    assert of_both.shape[1] == 2 * of_one.shape[1]
+    assert not torch.equal(of_both[:, of_one.shape[1] :], of_one)
 
 
 def test_training_sees_the_film_one_way_alone() -> None:

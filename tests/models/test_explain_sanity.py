@@ -23,9 +23,10 @@ FILM_ALONE = pytest.mark.parametrize("entry", ["cxr-lite"], indirect=True)
 MOST_LIKENESS: Final = 0.65
 """Mean rank correlation of maps before and after the weights were shuffled; unshuffled: 1.
 
-Maps are cut to the lungs, which is alike in all of them: 0.55 was measured on films, and the card
-says so.
+Maps are cut to the lungs, which is alike in all of them: 0.60 was measured on films, and the card
+says so. One shuffle says little: five gave 0.44, 0.53, 0.66, 0.69 and 0.73.
 """
+SHUFFLES: Final = 3
 MOST_STUCK: Final = -0.5
 """Correlation of the one-sided part of a map with that of the flipped image: flipped, -1."""
 PAINTED: Final = 0.2
@@ -88,12 +89,16 @@ def test_region_holds_the_strongest_evidence(entry: Entry, model: Classifier) ->
 def test_map_changes_when_all_weights_are_shuffled(
     entry: Entry, read: list[tuple[Sample, Prediction]], tmp_path: Path
 ) -> None:
-    shuffled = saliency.opened(entry, tmp_path, saliency.shuffle(1.0, seed=1))
+    shuffled = [
+        saliency.opened(entry, tmp_path / str(seed), saliency.shuffle(1.0, seed))
+        for seed in range(1, SHUFFLES + 1)
+    ]
 
     likeness = [
         saliency.likeness(one.weights, other.weights)
         for sample, before in read
-        for one, other in saliency.pairs(before, shuffled.predict(sample))
+        for changed in shuffled
+        for one, other in saliency.pairs(before, changed.predict(sample))
     ]
 
     assert len(likeness) >= LEAST_SAMPLES
