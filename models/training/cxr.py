@@ -42,6 +42,11 @@ def _plan(job: Job, films: Films) -> Plan:
 
 def run(job: Job) -> Path:
     """Train, calibrate on val, measure on test; return the folder of the finished model."""
+    fitting = job.recipe.fitting
+    if fitting.head_strength > 0.0 and fitting.frozen_blocks != TRUNK:
+        raise SettingsError(
+            f"a recipe with head_strength must freeze {TRUNK} blocks: two share them"
+        )
     films = gather(job)
     jobs.seed(job)
     network, plan = _begun(job).to(job.device), _plan(job, films)
@@ -54,10 +59,6 @@ def joined(job: Job, network: Backbone, train: Share) -> Pooled:
     strength = job.recipe.fitting.head_strength
     if strength == 0.0:
         return network
-    if job.recipe.fitting.frozen_blocks != TRUNK:
-        raise SettingsError(
-            f"a film recipe must freeze {TRUNK} blocks: ImageNet's tail shares them"
-        )
     both = LungCommittee.of(network, backbone.pretrained_lite(len(LABELS), 0.0))
     head.refit(both.to(job.device), train, preprocess.prepare, strength, job.progress)
     return both

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -189,8 +190,8 @@ def _data_folder(root: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Job:
+@pytest.fixture(params=["", "head_strength = 0.01"], ids=["alone", "joined"])
+def tiny(tmp_path: Path, request: pytest.FixtureRequest) -> Job:
     text = (recipe.FOLDER / "cxr-lite-base.toml").read_text()
     cells = "".join(
         f'\n[[cells]]\nlabel = "{label}"\nsets = ["core", "kermany224", "nih256"]\nshare = 0.25\n'
@@ -202,7 +203,7 @@ def tiny(tmp_path: Path) -> Job:
         if not line.startswith(("cells_of", "epochs", "images_per_epoch", "batch"))
     ]
     at = lines.index("[fit]")
-    lines[at + 1 : at + 1] = ["epochs = 2", "images_per_epoch = 8", "batch = 4"]
+    lines[at + 1 : at + 1] = ["epochs = 2", "images_per_epoch = 8", "batch = 4", request.param]
     file = tmp_path / "tiny.toml"
     file.write_text("\n".join(lines) + cells)
     return Job(recipe.load(str(file)), _data_folder(tmp_path), tmp_path / "out", Silence())
@@ -230,6 +231,14 @@ def test_run_trains_a_model_that_verifies_and_installs(
     monkeypatch.setattr(registry, "MODELS", {"cxr-lite": Entry(shipped, entry.module)})
     job.install(tiny, folder)
     assert card.load(shipped).identity == card.load(folder).identity
+
+
+def test_recipe_whose_tails_could_not_share_a_trunk_is_refused(tiny: Job) -> None:
+    fitting = tiny.recipe.fitting.model_copy(update={"head_strength": 0.01, "frozen_blocks": 3})
+    other = replace(tiny, recipe=tiny.recipe.model_copy(update={"fit": fitting}))
+
+    with pytest.raises(SettingsError, match="must freeze 5 blocks"):
+        tasks.of(other).run(other)
 
 
 def test_part_without_images_is_refused(tiny: Job) -> None:
