@@ -63,7 +63,8 @@ def test_search_finds_spaces_and_accents(
 def test_orthanc_explorer_has_the_button_too(
     node: LiveNode, page: Page, samples: dict[str, DemoSample]
 ) -> None:
-    for name, words in (("frontal", "STAT"), ("knee", "Not read")):
+    read = node.study(samples["frontal"].study_instance_uid)
+    for name, words in (("frontal", read["priority_reason"]), ("knee", "Not read")):
         (orthanc_id,) = node.lookup(samples[name].study_instance_uid, "Study")
         page.goto(f"/app/explorer.html#study?uuid={orthanc_id}")
         page.reload()
