@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Self
 
 import httpx
@@ -24,6 +25,8 @@ from tests.dcmtk import dcmtk
 
 FINAL = frozenset({"REPORTED", "REFUSED", "FAILED"})
 _DEADLINE_S = 120.0
+_FIRST_PORT = 15_000
+"""Below it are the ports of services that a machine may have, Redis and DICOM among them."""
 
 
 class NotYetError(AssertionError):
@@ -31,10 +34,19 @@ class NotYetError(AssertionError):
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody listens on and that no outgoing connection is given.
+
+    One from the kernel's own range could be a connection's by the time that a node listens. Each of
+    pytest's workers has ports of its own.
+    """
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    while True:
+        port = SystemRandom().choice(range(_FIRST_PORT + worker, given, workers))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 def eventually(deadline_s: float = _DEADLINE_S) -> Retrying:
