@@ -6,6 +6,7 @@ the mean of the last feature maps makes Grad-CAM a weighted sum of those maps (S
 2017, arXiv:1610.02391, appendix A), so one forward pass gives logits and evidence.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final, cast
 
@@ -28,7 +29,7 @@ _LITE_EPS: Final = 1e-3
 """Batch norm's epsilon in the TensorFlow networks that the weights come from."""
 
 
-class Pooled(nn.Module):
+class Pooled(nn.Module, ABC):
     """Images in, (logits, feature maps) out: the logits are a linear head on the maps' means.
 
     Output: logits (n, labels) and feature maps (n, channels, h, w).
@@ -39,9 +40,9 @@ class Pooled(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, labels)
 
+    @abstractmethod
     def maps(self, images: Tensor) -> Tensor:
         """Return the last feature maps."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and feature maps."""
