@@ -73,6 +73,9 @@ export async function showBeside(seriesUid, ours) {
   if (grid().length < 2) {
     ohif.commandsManager.run('setViewportGridLayout', { numRows: 1, numCols: 2 });
     await until(() => grid().length > 1);
+    // OHIF fills the new viewport by itself; a second series on its way to it leaves it blank.
+    const full = ({ displaySetInstanceUIDs: shown, viewportId }) => shown.length === 0 || isDrawn(viewportId);
+    await until(() => grid().every(full), LOST_MS);
   }
   const seriesOf = viewport =>
     viewport.displaySetInstanceUIDs.map(uid => displaySetService.getDisplaySetByUID(uid)?.SeriesInstanceUID);
@@ -106,11 +109,16 @@ async function fetchLost() {
 // Viewports of stacks that show none of their images.
 function blank() {
   const { cornerstoneViewportService, viewportGridService } = ohif.servicesManager.services;
-  return [...viewportGridService.getState().viewports.values()].filter(({ viewportId }) => {
-    const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
-    if (!viewport?.getCornerstoneImage) return false;
-    return !viewport.getImageIds().includes(viewport.getCornerstoneImage()?.imageId);
-  });
+  return [...viewportGridService.getState().viewports.values()].filter(
+    ({ viewportId }) =>
+      cornerstoneViewportService.getCornerstoneViewport(viewportId)?.getCornerstoneImage && !isDrawn(viewportId)
+  );
+}
+
+function isDrawn(viewportId) {
+  const viewport = ohif.servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
+  const drawn = viewport?.getCornerstoneImage?.()?.imageId;
+  return Boolean(viewport?.getImageIds?.().includes(drawn));
 }
 
 // OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then
