@@ -6,6 +6,8 @@ const REDRAW_MS = 300;
 const REDRAWS = 10;
 const LOST_MS = 5000;
 const RELOADS = 3;
+const IMAGE_ORDERED = 'CORNERSTONE_PRE_STACK_NEW_IMAGE';
+const IMAGE_CAME = 'CORNERSTONE_STACK_NEW_IMAGE';
 const listeners = new Set();
 let ohif = null;
 let active = null;
@@ -23,8 +25,10 @@ export function watch() {
     viewportGridService.subscribe(viewportGridService.EVENTS.GRID_STATE_CHANGED, update),
     displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, update),
   ];
+  document.addEventListener(IMAGE_ORDERED, followImage, true); // the event does not bubble
   update();
   return () => {
+    document.removeEventListener(IMAGE_ORDERED, followImage, true);
     stops.forEach(stop => stop.unsubscribe());
     set(null);
   };
@@ -73,9 +77,6 @@ export async function showBeside(seriesUid, ours) {
   if (grid().length < 2) {
     ohif.commandsManager.run('setViewportGridLayout', { numRows: 1, numCols: 2 });
     await until(() => grid().length > 1);
-    // OHIF fills the new viewport by itself; a second series on its way to it leaves it blank.
-    const full = ({ displaySetInstanceUIDs: shown, viewportId }) => shown.length === 0 || isDrawn(viewportId);
-    await until(() => grid().every(full), LOST_MS);
   }
   const seriesOf = viewport =>
     viewport.displaySetInstanceUIDs.map(uid => displaySetService.getDisplaySetByUID(uid)?.SeriesInstanceUID);
@@ -97,28 +98,41 @@ function show(viewportId, displaySetInstanceUIDs) {
 async function fetchLost() {
   for (let times = 0; times < RELOADS; times += 1) {
     if (await until(() => blank().length === 0, LOST_MS)) return;
-    for (const { viewportId, displaySetInstanceUIDs } of blank()) {
-      show(viewportId, []);
-      await pause(REDRAW_MS);
-      show(viewportId, displaySetInstanceUIDs);
-      await drawAgain(viewportId);
-    }
+    await Promise.all(blank().map(({ viewportId }) => setAnew(viewportId)));
   }
+}
+
+// An image that comes after its series has left its viewport is drawn over the one that stands there
+// now: OHIF 3.13.2 finds the viewport by its name alone.
+function followImage({ target }) {
+  target.addEventListener(IMAGE_CAME, turnAwayStray);
+}
+
+function turnAwayStray({ target, detail: { viewportId, imageId } }) {
+  const viewport = ohif.servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
+  if (viewport && !(target.isConnected && viewport.getImageIds().includes(imageId))) setAnew(viewportId);
+}
+
+async function setAnew(viewportId) {
+  const { viewportGridService } = ohif.servicesManager.services;
+  const shown = () => viewportGridService.getState().viewports.get(viewportId)?.displaySetInstanceUIDs;
+  const lost = shown();
+  if (!lost?.length) return;
+  show(viewportId, []);
+  await pause(REDRAW_MS);
+  if (shown()?.length !== 0) return; // meanwhile the reader has put something there, or closed it
+  show(viewportId, lost);
+  await drawAgain(viewportId);
 }
 
 // Viewports of stacks that show none of their images.
 function blank() {
   const { cornerstoneViewportService, viewportGridService } = ohif.servicesManager.services;
-  return [...viewportGridService.getState().viewports.values()].filter(
-    ({ viewportId }) =>
-      cornerstoneViewportService.getCornerstoneViewport(viewportId)?.getCornerstoneImage && !isDrawn(viewportId)
-  );
-}
-
-function isDrawn(viewportId) {
-  const viewport = ohif.servicesManager.services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
-  const drawn = viewport?.getCornerstoneImage?.()?.imageId;
-  return Boolean(viewport?.getImageIds?.().includes(drawn));
+  return [...viewportGridService.getState().viewports.values()].filter(({ viewportId }) => {
+    const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
+    if (!viewport?.getCornerstoneImage) return false;
+    return !viewport.getImageIds().includes(viewport.getCornerstoneImage()?.imageId);
+  });
 }
 
 // OHIF 3.13.2 sometimes draws an image before it has put the report's regions on it, and then

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from pydicom import dcmread
 
 from dicom_node.phantom.samples import DemoSample
@@ -118,6 +118,36 @@ def test_picture_that_was_lost_on_its_way_is_fetched_again(
     with viewer.page.expect_response(frames):
         viewer.drawn(2)
     screenshot("fetched")
+
+
+def test_report_is_drawn_while_the_heatmap_is_still_on_its_way(
+    node: LiveNode, viewer: Viewer, samples: dict[str, DemoSample]
+) -> None:
+    study = samples["frontal"].study_instance_uid
+    (heatmap,) = node.study(study)["heatmaps"]
+    frames = re.compile(f"{heatmap['series_instance_uid']}.*/frames/")
+    on_their_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        on_their_way.append(route)
+
+    viewer.page.route(frames, hold)
+    viewer.open(study)
+    viewer.diagnose()
+    viewer.ended("REPORTED")
+    viewer.drawn(2)
+    expect(viewer.viewports.nth(1)).to_contain_text("Probability")
+    viewer.part("show-heatmap").click()
+    expect(viewer.viewports.nth(1)).not_to_contain_text("Probability")
+    viewer.part("show-report").click()
+    expect(viewer.viewports.nth(1)).to_contain_text("Probability")
+    viewer.drawn(2)
+    with viewer.page.expect_response(frames):
+        for route in on_their_way:
+            route.continue_()
+    viewer.drawn(2)
+    expect(viewer.viewports.nth(1)).to_contain_text("Probability")
+    expect(viewer.viewports.nth(1)).not_to_contain_text("heatmap")
 
 
 @pytest.mark.data
