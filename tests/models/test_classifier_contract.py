@@ -21,12 +21,9 @@ from tests.model_inputs import GOLDEN, copied, labels_of, replace_in
 
 CLASSIFIERS = [name for name, entry in MODELS.items() if entry.card().role == "classifier"]
 MEGABYTES_20 = 20_000_000
-MOST_LIKENESS = 0.9
-"""Correlation with the map of shuffled weights; the same map has 1.
-
-A film's maps are cut to its lungs, and those of the golden film are as alike as its two lungs:
-0.55 to 0.81 in five shuffles. `test_explain_sanity` looks at real images.
-"""
+MOST_LIKENESS = 0.7
+"""Mean correlation, where there is evidence, with maps of shuffled weights; the same map has 1."""
+SHUFFLES = 5
 
 
 @pytest.fixture(scope="module", params=CLASSIFIERS)
@@ -143,12 +140,12 @@ def test_verify_with_other_golden_numbers_is_refused(
         served.verify(model, copy.folder)
 
 
-def _shuffled(entry: Entry, folder: Path) -> Entry:
+def _shuffled(entry: Entry, folder: Path, seed: int) -> Entry:
     """Return a copy whose convolutions and head have their weights in random order."""
     copy = copied(entry, folder)
     named = copy.card().weights
     tensors = load_file(copy.folder / named.file)
-    random = torch.Generator().manual_seed(3)
+    random = torch.Generator().manual_seed(seed)
     for name, tensor in tensors.items():
         if name.endswith("weight") and tensor.ndim > 1:
             order = torch.randperm(tensor.numel(), generator=random)
@@ -159,19 +156,22 @@ def _shuffled(entry: Entry, folder: Path) -> Entry:
 
 
 def _likeness(one: Heatmap, other: Heatmap) -> float:
+    shown = (one.weights > 0.0) | (other.weights > 0.0)
     if not one.weights.any() or not other.weights.any():
         return 0.0
-    return float(np.corrcoef(one.weights.ravel(), other.weights.ravel())[0, 1])
+    return float(np.corrcoef(one.weights[shown], other.weights[shown])[0, 1])
 
 
 def test_shuffled_weights_give_other_heatmaps_and_fail_the_golden_check(
     entry: Entry, prediction: Prediction, sample: Sample, tmp_path: Path
 ) -> None:
-    copy = _shuffled(entry, tmp_path / "model")
+    likeness = []
+    for seed in range(1, SHUFFLES + 1):
+        copy = _shuffled(entry, tmp_path / str(seed), seed)
+        shuffled = registry.open_model(copy, "cpu")
+        found = cast("Classifier", shuffled).predict(sample)
+        likeness.append(_likeness(found.heatmaps[0], prediction.heatmaps[0]))
+        with pytest.raises(GoldenMismatch):
+            served.verify(shuffled, copy.folder)
 
-    shuffled = registry.open_model(copy, "cpu")
-    found = cast("Classifier", shuffled).predict(sample)
-
-    assert _likeness(found.heatmaps[0], prediction.heatmaps[0]) < MOST_LIKENESS
-    with pytest.raises(GoldenMismatch):
-        served.verify(shuffled, copy.folder)
+    assert float(np.mean(likeness)) < MOST_LIKENESS
