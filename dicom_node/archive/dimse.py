@@ -1,5 +1,6 @@
 """The node as an SCU: C-ECHO and C-STORE by pynetdicom (PS3.4 A, B)."""
 
+import socket
 import ssl
 import warnings
 from collections.abc import Iterable, Iterator
@@ -9,8 +10,9 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
@@ -110,6 +112,7 @@ class StoreScu:
             peer.host,
             peer.port,
             ae_title=peer.called_ae,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
             tls_args=(peer.tls, peer.server_name or peer.host) if peer.tls else None,
         )
         if not association.is_established:
@@ -128,6 +131,13 @@ class StoreScu:
     @property
     def _name(self) -> str:
         return f"{self._peer.called_ae} at {self._peer.host}:{self._peer.port}"
+
+
+def _send_at_once(event: Event) -> None:
+    """Switch Nagle's algorithm off: with delayed acknowledgements it costs 40 ms an instance."""
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _send_one(association: Association, path: Path) -> SendOutcome:

@@ -1,9 +1,12 @@
 """The node as an SCU, against a real SCP on loopback."""
 
 import gc
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pydicom import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, StoragePresentationContexts, evt
@@ -27,6 +30,7 @@ class Scp:
         self.aborts = 0
         self.received: list[Dataset] = []
         self.callers: list[str] = []
+        self.delays: list[bool] = []
         entity = AE("TEST-SCP")
         entity.supported_contexts = StoragePresentationContexts
         for context in StoragePresentationContexts:
@@ -42,12 +46,22 @@ class Scp:
 
     def _take(self, event: Event) -> int:
         self.callers.append(event.assoc.requestor.ae_title)
+        self.delays.append(_waits_for_acknowledgements(self.port))
         if self.aborts:
             self.aborts -= 1
             event.assoc.abort()
             return self.status
         self.received.append(event.dataset)
         return self.status
+
+
+def _waits_for_acknowledgements(port: int) -> bool:
+    """Tell whether this process's connection to a port keeps back what is small (RFC 896)."""
+    (sent_on,) = (
+        c.fd for c in psutil.Process().net_connections() if c.raddr and c.raddr.port == port
+    )
+    with socket.socket(fileno=os.dup(sent_on)) as same:
+        return not same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.fixture
@@ -87,6 +101,13 @@ def test_send_gives_each_file_its_outcome(scp: Scp, film: Path, tmp_path: Path) 
 
 
 @pytest.mark.data
+def test_send_waits_for_no_acknowledgement(scp: Scp, film: Path) -> None:
+    """Nagle's algorithm holds up each instance by the 40 ms of a delayed acknowledgement."""
+    (outcome,) = StoreScu(_peer(scp)).send([film])
+    assert outcome.stored
+    assert scp.delays == [False]
+
+
 def test_send_keeps_the_transfer_syntax_of_every_file(scp: Scp, data_dir: Path) -> None:
     files = sorted((data_dir / "dicom" / "transfer_syntax").glob("*.dcm"))
     assert [o.path for o in StoreScu(_peer(scp)).send(files) if not o.stored] == []
