@@ -68,6 +68,11 @@ class Viewer:
         return self.page.locator("[data-cy=viewport-pane]")
 
     @property
+    def thumbnails(self) -> Locator:
+        """Return the pictures in the study browser: of each series whose image has come."""
+        return self.page.locator("[data-cy=study-browser-thumbnail] img")
+
+    @property
     def report_series(self) -> Locator:
         """Return our report's entry in the study browser."""
         return self.page.locator("[data-cy=study-browser-thumbnail-no-image]")

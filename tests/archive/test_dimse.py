@@ -46,7 +46,7 @@ class Scp:
 
     def _take(self, event: Event) -> int:
         self.callers.append(event.assoc.requestor.ae_title)
-        self.delays.append(_waits_for_acknowledgements(self.port))
+        self.delays.append(_waits_for_acknowledgements(event.assoc.requestor.port))
         if self.aborts:
             self.aborts -= 1
             event.assoc.abort()
@@ -55,12 +55,11 @@ class Scp:
         return self.status
 
 
-def _waits_for_acknowledgements(port: int) -> bool:
-    """Tell whether this process's connection to a port keeps back what is small (RFC 896)."""
-    (sent_on,) = (
-        c.fd for c in psutil.Process().net_connections() if c.raddr and c.raddr.port == port
-    )
-    with socket.socket(fileno=os.dup(sent_on)) as same:
+def _waits_for_acknowledgements(port: int | None) -> bool:
+    """Tell whether our socket with this own port keeps back what is small (RFC 896)."""
+    own = psutil.Process().net_connections()
+    (fd,) = (c.fd for c in own if c.raddr and c.laddr.port == port)
+    with socket.socket(fileno=os.dup(fd)) as same:
         return not same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
@@ -100,7 +99,6 @@ def test_send_gives_each_file_its_outcome(scp: Scp, film: Path, tmp_path: Path) 
     assert scp.callers == ["DICOM-NODE"]
 
 
-@pytest.mark.data
 def test_send_waits_for_no_acknowledgement(scp: Scp, film: Path) -> None:
     """Nagle's algorithm holds up each instance by the 40 ms of a delayed acknowledgement."""
     (outcome,) = StoreScu(_peer(scp)).send([film])
@@ -108,6 +106,7 @@ def test_send_waits_for_no_acknowledgement(scp: Scp, film: Path) -> None:
     assert scp.delays == [False]
 
 
+@pytest.mark.data
 def test_send_keeps_the_transfer_syntax_of_every_file(scp: Scp, data_dir: Path) -> None:
     files = sorted((data_dir / "dicom" / "transfer_syntax").glob("*.dcm"))
     assert [o.path for o in StoreScu(_peer(scp)).send(files) if not o.stored] == []

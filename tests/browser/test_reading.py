@@ -142,9 +142,11 @@ def test_report_is_drawn_while_the_heatmap_is_still_on_its_way(
     viewer.part("show-report").click()
     expect(viewer.viewports.nth(1)).to_contain_text("Probability")
     viewer.drawn(2)
+    expect(viewer.thumbnails).to_have_count(1)
     with viewer.page.expect_response(frames):
         for route in on_their_way:
             route.continue_()
+    expect(viewer.thumbnails).to_have_count(2)
     viewer.drawn(2)
     expect(viewer.viewports.nth(1)).to_contain_text("Probability")
     expect(viewer.viewports.nth(1)).not_to_contain_text("heatmap")
