@@ -5,7 +5,7 @@ dies, dies between two of them; so each has a point before it and one after it. 
 NODE_CHECKPOINTS names a folder, and the file of a point lies there, the first process to reach
 that point renames the file, writes its process id into it, and holds until the file is gone;
 `bench.faults` kills it, or something else, meanwhile. Without the setting a point costs one
-comparison.
+comparison. Imported by Orthanc's plugin, which has no settings: each process calls `enable`.
 """
 
 import os
@@ -14,11 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Final
-
-from dicom_node import settings
 
 _POLL_S = 0.02
 
@@ -74,13 +71,22 @@ POINTS: Final = tuple(
     for index, step in enumerate(Step)
     for offset, side in enumerate(Side, start=1)
 )
+
+
+class _Watched:
+    """The folder in which this process looks, if it looks at all."""
+
+    folder: Path | None = None
+
+
+_watched: Final = _Watched()
 _BY_PLACE: Final = {(point.step.value, point.side): point for point in POINTS}
 
 
 @contextmanager
 def around(step: str) -> Iterator[None]:
     """Pass the points before and after a step; one that is not among `Step` has none."""
-    folder = _folder()
+    folder = _watched.folder
     if folder is None:
         yield
         return
@@ -89,9 +95,9 @@ def around(step: str) -> Iterator[None]:
     _reach(folder, step, Side.AFTER)
 
 
-@cache
-def _folder() -> Path | None:
-    return settings.load().checkpoints
+def enable(folder: Path | None) -> None:
+    """Look for armed points in ``folder`` from now on; each process says it once, at its start."""
+    _watched.folder = folder
 
 
 def _reach(folder: Path, step: str, side: Side) -> None:
@@ -104,7 +110,7 @@ def _reach(folder: Path, step: str, side: Side) -> None:
         (folder / point.armed).rename(reached)
     except FileNotFoundError:
         return
-    reached.write_text(str(os.getpid()))
+    reached.write_text(str(os.getpid()), encoding="ascii")
     pause = threading.Event()
     while reached.exists():
         pause.wait(_POLL_S)

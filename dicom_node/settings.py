@@ -29,6 +29,8 @@ _LONGEST_SOCKET_PATH = 100
 
 EVERY_ADDRESS: Final = IPv4Address("0.0.0.0")  # noqa: S104  # nosec B104  # compared with, chosen
 LOOPBACK: Final = IPv4Address("127.0.0.1")
+ORTHANC_USER: Final = "node"
+"""The account in the node's own Orthanc, which nginx and the node's processes share."""
 
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """An empty variable names no file, as in docker-compose.yml."""
@@ -90,7 +92,10 @@ class Settings(BaseSettings):
     database_url: str = ""
     redis_url: str = ""
     orthanc_url: str = ""
+    orthanc_http_port: int = Field(default=18042, ge=1, le=65535)
+    orthanc_dicom_port: int = Field(default=14242, ge=1, le=65535)
     api_url: str = ""
+    front_url: str = ""
     public_url: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     policy: Path | None = None
@@ -186,14 +191,19 @@ class Settings(BaseSettings):
         return LOOPBACK if self.listen_address == EVERY_ADDRESS else self.listen_address
 
     @property
-    def loopback_port(self) -> int | None:
-        """The HTTP port where DICOM may be open and HTTP is not: the node's own proxy ends TLS."""
-        return None if self.https_certificate_file is None else self.http_port
-
-    @property
     def http_address(self) -> IPv4Address:
-        """The address of Orthanc's HTTP port; behind the node's own HTTPS always loopback."""
-        return self.listen_address if self.loopback_port is None else LOOPBACK
+        """The address of the plain HTTP port; where the node ends TLS itself always loopback."""
+        return self.listen_address if self.https_certificate_file is None else LOOPBACK
+
+    @cached_property
+    def orthanc_address(self) -> IPv4Address:
+        """The address of this node's Orthanc: one of loopback's 16 million, by NODE_HOME's hash.
+
+        So two nodes of one machine need no ports of their own for what nobody else shall reach,
+        and no outgoing connection, which starts from 127.0.0.1, can have taken one.
+        """
+        part = hashlib.sha256(os.fsencode(self.root)).digest()
+        return IPv4Address(bytes([127, 64 + part[0] % 128, part[1], 1 + part[2] % 254]))
 
     @property
     def database(self) -> str:
@@ -207,9 +217,15 @@ class Settings(BaseSettings):
 
     @property
     def orthanc(self) -> str:
-        """Base URL of Orthanc's REST API, without a trailing slash."""
-        address = self.own_address if self.loopback_port is None else LOOPBACK
-        return (self.orthanc_url or f"http://{address}:{self.http_port}").rstrip("/")
+        """Base URL of Orthanc's REST API, without a trailing slash; the front door leads there."""
+        own = f"http://{self.orthanc_address}:{self.orthanc_http_port}"
+        return (self.orthanc_url or own).rstrip("/")
+
+    @property
+    def front(self) -> str:
+        """Base URL by which the node's own processes reach the front door, as people do."""
+        address = LOOPBACK if self.http_address == EVERY_ADDRESS else self.http_address
+        return (self.front_url or f"http://{address}:{self.http_port}").rstrip("/")
 
     @property
     def api(self) -> str:
@@ -226,7 +242,7 @@ class Settings(BaseSettings):
 
     @property
     def is_proxied(self) -> bool:
-        """Whether people's requests come through a proxy that ends TLS: the node's, the site's."""
+        """Whether people's requests come over TLS: ended by the node, or by a proxy of the site."""
         return self.behind_tls_proxy or self.https_certificate_file is not None
 
     @property
@@ -245,17 +261,18 @@ class Settings(BaseSettings):
             raise SettingsError(f"{self.token_file} cannot be read: {exc.strerror}") from exc
 
     @property
-    def orthanc_headers(self) -> dict[str, str]:
-        """What the node's own processes send to Orthanc, so that the plugin lets them in."""
+    def front_headers(self) -> dict[str, str]:
+        """What the node's own processes show at the front door: they need no login."""
         token = self.internal_token
         return {} if token is None else {"X-Node-Token": token}
 
     @property
     def orthanc_credentials(self) -> tuple[str, str] | None:
-        """User and password of the node's own account in Orthanc, if it has one."""
-        if not self.orthanc_user or self.orthanc_password_file is None:
-            return None
-        return self.orthanc_user, self.orthanc_password_file.read_text().strip()
+        """User and password of the node's own account in Orthanc; None before the first ``up``."""
+        if self.orthanc_user and self.orthanc_password_file is not None:
+            return self.orthanc_user, self.orthanc_password_file.read_text(encoding="utf-8").strip()
+        token = self.internal_token
+        return None if token is None else (ORTHANC_USER, token)
 
     def viewer_url(self, study_instance_uid: str) -> str:
         """Return the viewer's deep link to a study."""

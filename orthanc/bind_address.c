@@ -2,16 +2,14 @@
  *
  * Orthanc binds its DICOM port, and before 1.12.10 its HTTP port too, to every interface and knows
  * no setting for it. Preloaded (ld.so(8), LD_PRELOAD), this bind() puts NODE_BIND_ADDRESS, an IPv4
- * address, where the process asks for "any" address; the port NODE_LOOPBACK_PORT, if it is set, gets
- * 127.0.0.1 instead. It never widens: a named address stays, and where one of the two variables
- * makes no sense, nothing is bound that asks for any address.
+ * address, where the process asks for "any" address. It never widens: a named address stays, and
+ * where the variable makes no sense, nothing is bound that asks for any address.
  *
  * No header is included: tcc then compiles it on a machine without libc6-dev. The layouts below
  * are the kernel's (ip(7), ipv6(7)).
  */
 enum { FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, LONGEST = 128, NOT_AVAILABLE = 99, FAILED = -1 };
 enum { IPV4_AT = 4, IPV4_LENGTH = 4, IPV6_AT = 8, IPV6_LENGTH = 16, MAPPED_AT = 20 };
-enum { PORT_AT = 2 };
 #define NEXT ((void *)-1L)
 
 typedef int binder(int, const void *, unsigned);
@@ -34,23 +32,6 @@ static int is_any_mapped(const unsigned char *address) /* ::ffff:0.0.0.0 */
            && address[11] == 0xff && is_any(address + 12, IPV4_LENGTH);
 }
 
-/* Return the address for a socket that asks for any, a null pointer where it may have any. */
-static const char *wanted_for(const unsigned char *given)
-{
-    const char *port = getenv("NODE_LOOPBACK_PORT");
-    unsigned number = 0;
-
-    if (!port)
-        return getenv("NODE_BIND_ADDRESS");
-    for (; *port >= '0' && *port <= '9'; port++)
-        number = number * 10 + (unsigned)(*port - '0');
-    if (*port || !number)
-        return "no port";
-    if (number == given[PORT_AT] * 256u + given[PORT_AT + 1])
-        return "127.0.0.1";
-    return getenv("NODE_BIND_ADDRESS");
-}
-
 int bind(int handle, const void *address, unsigned length)
 {
     binder *next = (binder *)dlsym(NEXT, "bind");
@@ -61,7 +42,7 @@ int bind(int handle, const void *address, unsigned length)
 
     if (length < MAPPED_AT - IPV4_LENGTH || length > LONGEST)
         return next(handle, address, length);
-    wanted = wanted_for(given);
+    wanted = getenv("NODE_BIND_ADDRESS");
     if (!wanted)
         return next(handle, address, length);
     for (i = 0; i < length; i++)

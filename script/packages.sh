@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034
 NODE_PACKAGES=(
   ca-certificates python3 python3-venv
-  orthanc orthanc-dicomweb orthanc-python orthanc-gdcm redis-server haproxy
+  orthanc orthanc-dicomweb orthanc-python orthanc-gdcm redis-server nginx haproxy
   tcc # keeps Orthanc's ports on loopback, see docs/decisions/0011-loopback.md
   dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless
 )
@@ -12,7 +12,7 @@ NODE_PACKAGES=(
 TEST_PACKAGES=(chromium gcc git iproute2 nmap postgresql shellcheck)
 
 # Debian starts what it installs, and again at boot; the node runs its own Orthanc and Redis.
-OWN_SERVICES=(orthanc redis-server haproxy postgresql)
+OWN_SERVICES=(orthanc redis-server nginx haproxy postgresql)
 POLICY_FILE=/usr/sbin/policy-rc.d
 POLICY_MARK='dicom-node script/setup'
 
@@ -81,7 +81,7 @@ forbid_services() {
 # $POLICY_MARK: removed at its end, without effect once process $$ has ended
 kill -0 $$ 2>/dev/null || exit 0
 for word; do
-  case "\$word" in orthanc*|redis*|haproxy*|postgresql*) exit 101 ;; esac
+  case "\$word" in orthanc*|redis*|nginx*|haproxy*|postgresql*) exit 101 ;; esac
 done
 exit 0
 POLICY

@@ -12,7 +12,10 @@ from dicom_node.checkpoints import POINTS
 from dicom_node.domain import Stage
 
 _PASS_A_STEP = """
-from dicom_node.checkpoints import around
+import os
+from dicom_node.checkpoints import around, enable
+from pathlib import Path
+enable(Path(os.environ["NODE_CHECKPOINTS"]) if "NODE_CHECKPOINTS" in os.environ else None)
 with around("store"):
     print("stored", flush=True)
 """

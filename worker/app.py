@@ -9,7 +9,7 @@ from celery.signals import setup_logging, worker_process_init
 from celery.worker.request import Request
 
 from dicom_node import checkpoints, foreign, log, settings
-from dicom_node.intake.dispatch import INTAKE_QUEUE, TRANSPORT_OPTIONS
+from dicom_node.intake.broker import INTAKE_QUEUE, TRANSPORT_OPTIONS
 from worker import limits
 from worker.clock import Steady
 
@@ -18,6 +18,7 @@ DELIVER_TASK = "dicom_node.deliver"
 _TIME_LIMIT_S = 900
 
 _settings = settings.load()
+checkpoints.enable(_settings.checkpoints)
 
 RUN_TIME_LIMIT_S = _settings.run_time_limit_s
 """How long a worker may read one study; the pool then raises in the middle of it."""

@@ -16,7 +16,7 @@ from dicom_node.errors import (
     UnforeseenError,
 )
 from dicom_node.foreign import where
-from dicom_node.intake.dispatch import CONSIDER_TASK, RUN_TASK, Level
+from dicom_node.intake.broker import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import DELIVER_TASK, RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
 from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline

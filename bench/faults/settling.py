@@ -11,7 +11,7 @@ import redis
 
 from bench.faults.scene import Scene
 from bench.faults.verdict import promises, wait_for_end
-from dicom_node.intake.dispatch import RUN_QUEUE
+from dicom_node.intake.broker import RUN_QUEUE
 from dicom_node.intake.reconcile import SWEPT
 from tests.nodes import NotYetError, eventually
 

@@ -1,7 +1,6 @@
 """Whose images a request asks Orthanc for: the studies behind its path, as Orthanc knows them.
 
-Asked within Orthanc, on the thread of the request: the API process, were it asked, would need
-another thread of Orthanc's, of which there are few.
+Orthanc is asked once for each resource, on one of the threads that are kept for the node itself.
 """
 
 import json
@@ -10,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
-from urllib.parse import unquote
 
 from cachetools import TTLCache
 
 LookUp = Callable[[str, bytes], bytes]
-"""Orthanc's REST API from within: GET, with a body POST; empty for what Orthanc does not know."""
+"""Orthanc's REST API: GET, with a body POST; empty for what Orthanc does not know."""
 
 _KEPT: Final = 65_536
 _KEPT_S: Final = 3600.0
@@ -40,15 +38,12 @@ class Resource:
 
 
 def resource_of(path: str, query: Mapping[str, str]) -> Resource | None:
-    """Return what a GET asks for; None where it is no patient's, study's, series' or image's.
-
-    ``query`` is percent-encoded, as Orthanc hands it over.
-    """
+    """Return what a GET asks for; None where it is no patient's, study's, series' or image's."""
     if found := _OF_A_RESOURCE.fullmatch(path):
         return Resource(found[1], found[2])
     if found := _OF_DICOMWEB.fullmatch(path):
         return Resource("studies", found[1], by_uid=True)
-    uid = unquote(query.get("objectUID", "")) if _WADO.fullmatch(path) else ""
+    uid = query.get("objectUID", "") if _WADO.fullmatch(path) else ""
     return Resource("instances", uid, by_uid=True) if uid else None
 
 

@@ -1,8 +1,7 @@
 """What a role may ask for: one pure rule for Orthanc's paths and the node's own.
 
 Whatever is not named here is the operator's: a path that a later Orthanc brings is shut at first.
-Orthanc hands paths over decoded and without dots, and methods as it will carry them out, so that
-``GET /changes?_method=DELETE`` arrives as the DELETE that it is.
+Paths are decoded and read in one way only (`asked`).
 """
 
 import re

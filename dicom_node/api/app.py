@@ -1,10 +1,11 @@
-"""The API process' application: routes under ``/ai``, the viewer under ``/ohif``."""
+"""The API process' application: routes under ``/ai``, and those of DICOMweb."""
 
 from importlib import metadata
 
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
+from dicom_node.access.fetches import Fetches
 from dicom_node.access.oidc import Provider
 from dicom_node.access.origin import Origins
 from dicom_node.api import (
@@ -22,7 +23,6 @@ from dicom_node.api import (
 from dicom_node.api.door import Door
 from dicom_node.api.doorkeeper import Doorkeeper
 from dicom_node.api.services import Services
-from dicom_node.api.viewer import ViewerFiles
 
 
 def create(services: Services) -> FastAPI:
@@ -44,8 +44,9 @@ def create(services: Services) -> FastAPI:
     app.add_middleware(
         Doorkeeper,
         door=app.state.door,
-        token=services.token,
+        services=services,
         origins=Origins.of(services.settings.public),
+        fetches=Fetches(services.look_up),
     )
     problems.install(app)
     for module in (signin, sso, studies, history, pages, monitor):
@@ -53,5 +54,4 @@ def create(services: Services) -> FastAPI:
     for module in (worklist, qido):
         app.include_router(module.router, dependencies=[Depends(looks.at_list)])
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
-    app.mount("/ohif", ViewerFiles(services.settings.viewer), name="viewer")
     return app

@@ -76,13 +76,14 @@ class Door:
                 self._open[""] = known
         return known
 
-    def visitor(self, headers: Mapping[str, str], *, used: bool) -> Visitor:
-        """Return who sent a request with these headers, which the plugin has vouched for.
+    def visitor(self, headers: Mapping[str, str], *, of_the_node: bool, used: bool) -> Visitor:
+        """Return who sent a request with these headers, among them nginx's own.
 
-        ``used``: whether the request is a person's act, which keeps his session alive.
+        ``of_the_node``: whether the node's token came with it. ``used``: whether the request is a
+        person's act, which keeps his session alive.
         """
         address = headers.get("x-node-address", "")
-        if headers.get("x-node-machine") == "yes":
+        if of_the_node:
             return Visitor(_NODE, address)
         if self.is_open():
             return Visitor(_EVERYBODY, address, is_open=True)

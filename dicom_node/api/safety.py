@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 
-from dicom_node.supervision.https import HEADERS, TLS_ALONE
+from dicom_node.supervision.nginx import HEADERS, TLS_ALONE
 
 _NO_PAGE: Final = "default-src 'none'; frame-ancestors 'none'"
 

@@ -9,15 +9,16 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from dicom_node import foreign, log, policy, settings
+from dicom_node import checkpoints, foreign, log, policy, settings
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.errors import SettingsError
 from dicom_node.intake.admission import Admission
+from dicom_node.intake.broker import INTAKE_QUEUE, RUN_QUEUE
 from dicom_node.intake.dispatch import Dispatcher
-from dicom_node.intake.room import Room
+from dicom_node.intake.room import Room, Tally
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
@@ -30,6 +31,7 @@ def main() -> None:
     site = settings.load()
     log.configure(site.log_level)
     foreign.contain()
+    checkpoints.enable(site.checkpoints)
     with wire(site) as services, closing(listen(site.api)) as listener:
         config = uvicorn.Config(
             create(services),
@@ -65,7 +67,15 @@ def wire(site: Settings) -> Iterator[Services]:
             return "answers"
 
         layout = Layout.of(site)
-        room = Room.of(site, dispatcher, layout.orthanc_storage, layout.home)
+        tally = Tally(layout.tally)
+
+        def waiting() -> int:
+            count = dispatcher.depth(RUN_QUEUE) + dispatcher.depth(INTAKE_QUEUE)
+            tally.write(count)
+            return count
+
+        folders = layout.orthanc_storage, layout.home
+        room = Room(folders, site.disk_reserve_bytes, waiting, site.queue_limit)
         room.watch()
 
         yield Services(
@@ -77,6 +87,7 @@ def wire(site: Settings) -> Iterator[Services]:
             policy=rules,
             room=room,
             token=token,
+            look_up=archive.look_up,
         )
 
 

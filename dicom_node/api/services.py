@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from dicom_node.access.fetches import LookUp
 from dicom_node.api.door import Visitor
 from dicom_node.domain import ANONYMOUS
 from dicom_node.intake.room import Room
@@ -28,7 +29,7 @@ def utc_now() -> datetime:
 class Services:
     """The ports behind the API; ``probes`` are asked by ``/ai/health`` in their order.
 
-    ``token`` is what the plugin proves itself with.
+    ``token`` is what nginx proves itself with; ``look_up`` asks Orthanc whose an image is.
     """
 
     ledger: Ledger
@@ -39,6 +40,7 @@ class Services:
     policy: Policy
     room: Room
     token: str
+    look_up: LookUp
     clock: Callable[[], datetime] = utc_now
 
 

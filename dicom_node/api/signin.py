@@ -2,16 +2,14 @@
 
 from http import HTTPStatus
 from typing import Annotated, Final
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from dicom_node.access.guard import FETCHED_HEADER, WHO
-from dicom_node.api import looks
 from dicom_node.api.answers import SessionAnswer
-from dicom_node.api.door import Door, Visitor
+from dicom_node.api.door import Door
 from dicom_node.api.pages import page
 from dicom_node.api.problems import ProblemError, document
 from dicom_node.api.services import Node, Who
@@ -76,23 +74,6 @@ def log_out(request: Request, door: AtDoor, who: Who) -> RedirectResponse:
 )
 def session(who: Who) -> JSONResponse:
     """Tell who is logged in; ``open`` where nobody needs to be."""
-    return _session(who)
-
-
-@router.get(WHO, include_in_schema=False)
-def told_to_the_plugin(
-    node: Node, who: Who, fetched: Annotated[str, Header(alias=FETCHED_HEADER)] = ""
-) -> JSONResponse:
-    """Tell the plugin who sent it these credentials; no path from outside leads here.
-
-    Where it says of which study that person fetches images, the audit trail knows before it does.
-    """
-    if fetched and who.identity is not None:
-        looks.at_images(node, who.identity.name, unquote(fetched))
-    return _session(who)
-
-
-def _session(who: Visitor) -> JSONResponse:
     named = who.identity
     told = {
         "user": named and named.name,

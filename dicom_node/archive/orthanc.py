@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Self
+from urllib.parse import quote
 
 import numpy as np
 from pyorthanc import Orthanc
@@ -39,6 +40,19 @@ class OrthancArchive:
     def version(self) -> str:
         """Return Orthanc's version; raises ArchiveUnavailable."""
         return str(client.ask(self._client.get_system).json()["Version"])
+
+    def look_up(self, path: str, body: bytes) -> bytes:
+        """Ask Orthanc by GET, with a body by POST; empty where it knows no such thing.
+
+        Raises ArchiveUnavailable.
+        """
+        url = f"{self._client.url}{quote(path)}"
+        try:
+            if body:
+                return client.ask(lambda: self._client.post(url, content=body)).content
+            return client.ask(lambda: self._client.get(url)).content
+        except StudyNotFound:
+            return b""
 
     def study(self, study_instance_uid: str) -> StudyRef:
         """Return the study with its series and instances.

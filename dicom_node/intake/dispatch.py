@@ -1,4 +1,4 @@
-"""The only module of the node that knows the broker: ids into Celery's queues.
+"""Hands ids to the broker, which no module of the node but this one and `broker` knows.
 
 Messages hold ids alone. A lost message loses nothing: reconcile finds the study in the
 archive's change log, and the run in the ledger.
@@ -6,38 +6,17 @@ archive's change log, and the run in the ledger.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Final, Self
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from dicom_node import checkpoints
 from dicom_node.domain import Trigger, Urgency
 from dicom_node.errors import QueueUnavailable
-
-INTAKE_QUEUE: Final = "intake"
-RUN_QUEUE: Final = "triage"
-CONSIDER_TASK: Final = "dicom_node.consider"
-RUN_TASK: Final = "dicom_node.run"
-
-TRANSPORT_OPTIONS: Final = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 5,
-    "queue_order_strategy": "priority",
-    "priority_steps": [0, 3, 5, 9],
-}
-"""Redis transport: a list for each step, and a worker takes from the first that holds something."""
+from dicom_node.intake import broker
+from dicom_node.intake.broker import RUN_QUEUE, RUN_TASK, Level
 
 _STEP: Final = {Urgency.STAT: 0, Urgency.HIGH: 3, Urgency.ROUTINE: 5, Urgency.LOW: 9}
-
-
-class Level(StrEnum):
-    """What an id names."""
-
-    STUDY_UID = "study_uid"
-    ORTHANC_STUDY = "orthanc_study"
-    ORTHANC_SERIES = "orthanc_series"
 
 
 class Dispatcher:
@@ -52,26 +31,22 @@ class Dispatcher:
     @classmethod
     def connect(cls, broker_url: str) -> Self:
         """Prepare a client; the first message opens the connection."""
-        client = Celery("dicom-node", broker=broker_url, set_as_current=False)
-        client.conf.update(
-            broker_transport_options=TRANSPORT_OPTIONS,
-            task_ignore_result=True,
-            task_publish_retry=False,
-            broker_connection_timeout=1,
-        )
-        return cls(client)
+        return cls(broker.connect(broker_url))
 
     def submit(self, level: Level, identifier: str, trigger: Trigger) -> None:
         """Ask intake to look at a study: where every trigger ends.
 
         Asking twice is harmless. Raises QueueUnavailable.
         """
-        with checkpoints.around(checkpoints.Step.NOTIFY):
-            self._send(CONSIDER_TASK, INTAKE_QUEUE, [level.value, identifier, trigger.value])
+        with self._translated("reconcile will dispatch"):
+            broker.consider(self._client, level, identifier, trigger.value)
 
     def enqueue(self, run_id: str, urgency: Urgency) -> None:
         """Hand a run's id to the workers, more urgent ones first; raises QueueUnavailable."""
-        self._send(RUN_TASK, RUN_QUEUE, [run_id], _STEP[urgency])
+        with self._translated("reconcile will dispatch"):
+            self._client.send_task(
+                RUN_TASK, args=[run_id], queue=RUN_QUEUE, priority=_STEP[urgency]
+            )
 
     def ping(self) -> None:
         """Raise QueueUnavailable where the broker does not answer."""
@@ -90,10 +65,6 @@ class Dispatcher:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def _send(self, task: str, queue: str, args: list[str], priority: int = 5) -> None:
-        with self._translated("reconcile will dispatch"):
-            self._client.send_task(task, args=args, queue=queue, priority=priority)
 
     @contextmanager
     def _translated(self, advice: str) -> Iterator[None]:

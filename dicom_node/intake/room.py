@@ -1,32 +1,59 @@
 """Whether the node can take more images: space on the disk, and a queue that keeps up.
 
-Asked for each instance that arrives, inside Orthanc: the disk by one system call, the queue from
-a figure that a thread reads once a second.
+Asked for each instance that arrives, inside Orthanc too, so nothing here needs a compiled package:
+the disk by one system call, the queue from a figure that a thread reads once a second. The API
+process counts the queue, and writes the figure down for Orthanc's plugin.
 """
 
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from dicom_node import log
 from dicom_node.errors import QueueUnavailable
-from dicom_node.intake.dispatch import INTAKE_QUEUE, RUN_QUEUE, Dispatcher
-from dicom_node.settings import Settings
 
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 """C-STORE: Refused: Out of Resources (PS3.4 B.2.3)."""
 
 _PERIOD_S = 1.0
+_STALE_S: Final = 10.0
 _GIB = 1 << 30
 _UPLOADS: Final = re.compile(
     "/instances/?|/dicom-web/studies(/.*)?|/tools/(create-dicom|bulk-modify|bulk-anonymize)/?"
     "|/(patients|studies|series)/[^/]+/(modify|anonymize|merge|split)/?"
 )
 """The POSTs that store: what was sent, or what Orthanc makes of images that it has."""
+
+
+class Tally:
+    """A small file that says how many messages wait; written by the API, read by the plugin."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def write(self, waiting: int) -> None:
+        """Replace the figure; a disk that is full keeps the old one, which soon counts no more."""
+        new = self._file.with_name(f".{self._file.name}")
+        try:
+            new.write_text(str(waiting), encoding="ascii")
+            new.replace(self._file)
+        except OSError as exc:
+            log.get().warning("intake.tally_not_written", error=type(exc).__name__)
+
+    def read(self) -> int:
+        """Return the figure; raises QueueUnavailable where nobody has written one of late."""
+        try:
+            age_s = time.time() - self._file.stat().st_mtime
+            if age_s < _STALE_S:
+                return int(self._file.read_text(encoding="ascii"))
+        except (OSError, ValueError) as exc:
+            raise QueueUnavailable("nobody has counted the queue") from exc
+        raise QueueUnavailable(f"nobody has counted the queue for {age_s:.0f} s")
 
 
 class Room:
@@ -40,15 +67,6 @@ class Room:
         self._depth = depth
         self._longest = longest
         self._waiting = 0
-
-    @classmethod
-    def of(cls, settings: Settings, dispatcher: Dispatcher, *folders: Path) -> Self:
-        """Return the room of this node; ``folders`` are where images lie."""
-
-        def depth() -> int:
-            return dispatcher.depth(RUN_QUEUE) + dispatcher.depth(INTAKE_QUEUE)
-
-        return cls(folders, settings.disk_reserve_bytes, depth, settings.queue_limit)
 
     def refusal(self, size: int = 0) -> str:
         """Return why an image of ``size`` bytes is not taken now; '' where there is room.

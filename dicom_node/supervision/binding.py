@@ -1,8 +1,9 @@
-"""Keeps Orthanc's two ports on their addresses (docs/decisions/0011-loopback.md).
+"""Keeps Orthanc's two ports on one address (docs/decisions/0011-loopback.md).
 
 Orthanc can bind neither its DICOM port nor, before 1.12.10, its HTTP port to one address. A few
 lines of C that are preloaded into it (``orthanc/bind_address.c``) do so, without any right of
-root. They are compiled here, by whatever compiler the machine has, and tried before Orthanc starts.
+root: this node's address on loopback, where nothing but its own front doors look for it. They are
+compiled here, by whatever compiler the machine has, and tried before Orthanc starts.
 """
 
 import shutil
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import EVERY_ADDRESS, LOOPBACK
 from dicom_node.supervision.home import Layout
 
 SOURCE: Final = Path(__file__).resolve().parents[2] / "orthanc" / "bind_address.c"
@@ -23,35 +23,18 @@ COMPILERS: Final = ("tcc", "gcc", "cc", "clang")
 _FLAGS: Final = ("-shared", "-fPIC", "-nostdlib")
 _TIMEOUT_S: Final = 30
 _TRIAL: Final = """
-import os, socket
-def bound(port):
-    with socket.socket() as probe:
-        probe.bind(("", port))
-        return probe.getsockname()
-address, port = bound(0)
-found = [address]
-if "NODE_LOOPBACK_PORT" in os.environ:
-    os.environ["NODE_LOOPBACK_PORT"] = str(port)
-    found.append(bound(port)[0])
-print(*found)
+import socket
+with socket.socket() as probe:
+    probe.bind(("", 0))
+    print(probe.getsockname()[0])
 """
-"""What a process gets that asks for any address, with a port of its own as the one on loopback."""
+"""Prints the address that a process gets which asks for any."""
 
 
-def environment(
-    layout: Layout, address: IPv4Address, loopback_port: int | None = None
-) -> Mapping[str, str]:
-    """Return the variables that keep a process on ``address``, if it starts in `folder`.
-
-    One port, if it is named, is kept on loopback whatever the address.
-    """
-    kept = {} if address == EVERY_ADDRESS else {"NODE_BIND_ADDRESS": str(address)}
-    if loopback_port is not None:
-        kept["NODE_LOOPBACK_PORT"] = str(loopback_port)
-    if not kept:
-        return {}
+def environment(layout: Layout, address: IPv4Address) -> Mapping[str, str]:
+    """Return the variables that keep a process on ``address``, if it starts in `folder`."""
     library = layout.library_folder / _LIBRARY if folder(layout) is None else f"./{_LIBRARY}"
-    return {"LD_PRELOAD": str(library), **kept}
+    return {"LD_PRELOAD": str(library), "NODE_BIND_ADDRESS": str(address)}
 
 
 def folder(layout: Layout) -> Path | None:
@@ -64,19 +47,16 @@ def folder(layout: Layout) -> Path | None:
     return layout.library_folder if any(c in " :$" for c in home) else None
 
 
-def prepare(layout: Layout, address: IPv4Address, loopback_port: int | None = None) -> None:
-    """Compile the library and prove that it keeps a process on ``address``, one port on loopback.
+def prepare(layout: Layout, address: IPv4Address) -> None:
+    """Compile the library and prove that it keeps a process on ``address``.
 
     Raises SettingsError where it does not: a node must not say loopback and listen everywhere.
     """
-    if not environment(layout, address, loopback_port):
-        return
     compile_library(layout.library_folder / _LIBRARY)
-    wanted = str(address) if loopback_port is None else f"{address} {LOOPBACK}"
-    bound = trial(layout, address, loopback_port)
-    if bound != wanted:
+    bound = trial(layout, address)
+    if bound != str(address):
         raise SettingsError(
-            f"Orthanc cannot be kept on {wanted}: a trial listened on {bound}. Run "
+            f"Orthanc cannot be kept on {address}: a trial listened on {bound}. Run "
             "dicom-node doctor; NODE_HOME must not lie on a file system mounted noexec"
         )
 
@@ -97,11 +77,10 @@ def compile_library(target: Path) -> None:
     new.replace(target)
 
 
-def trial(layout: Layout, address: IPv4Address, loopback_port: int | None = None) -> str:
-    """Return the addresses that a process gets which asks for any, or what went wrong."""
+def trial(layout: Layout, address: IPv4Address) -> str:
+    """Return the address that a process gets which asks for any, or what went wrong."""
     command = [sys.executable, "-I", "-c", _TRIAL]
-    variables = environment(layout, address, loopback_port)
-    done = _run(command, cwd=folder(layout), variables=variables)
+    done = _run(command, cwd=folder(layout), variables=environment(layout, address))
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 

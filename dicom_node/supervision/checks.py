@@ -73,7 +73,7 @@ def _python(_: Settings) -> Iterator[Check]:
 
 
 def _tools(_: Settings) -> Iterator[Check]:
-    for name in ("Orthanc", "redis-server"):
+    for name in ("Orthanc", "redis-server", "nginx", "haproxy"):
         try:
             path = tool(name)
         except SettingsError as exc:
@@ -116,8 +116,8 @@ def network(settings: Settings) -> Iterator[Check]:
     """Check that the ports are where they should be, and who may call the DICOM port."""
     if settings.orthanc_url:
         return
-    address = settings.listen_address
-    found, advice = f"DICOM on {address}, HTTP on {settings.http_address}", ""
+    told = (f"{use} on {address}" for use, _, address in listeners.doors(settings))
+    found, advice = ", ".join(told), ""
     try:
         if lifecycle.is_running(settings):
             strays = lifecycle.strays(settings, lifecycle.state(settings))
@@ -126,7 +126,7 @@ def network(settings: Settings) -> Iterator[Check]:
             with tempfile.TemporaryDirectory() as folder:
                 trial = Layout(Path(folder), Path(folder))
                 trial.library_folder.mkdir()
-                binding.prepare(trial, address, settings.loopback_port)
+                binding.prepare(trial, settings.orthanc_address)
     except SettingsError as exc:
         advice = str(exc)
     yield _result("network", not advice, found, advice)
@@ -165,10 +165,7 @@ def _space(folder: Path, reserve: int) -> Check:
 
 def _ports(settings: Settings) -> Iterator[Check]:
     ours = lifecycle.is_running(settings)
-    for use, port, address in (
-        ("HTTP", settings.http_port, settings.http_address),
-        ("DICOM", settings.dicom_port, settings.listen_address),
-    ):
+    for use, port, address in listeners.doors(settings):
         try:
             listeners.require_port(port, use, address)
         except NodeError as exc:

@@ -20,13 +20,12 @@ class Health:
 
 
 def ask(settings: Settings) -> Health:
-    """Ask through Orthanc's port, so that Orthanc, plugin and API must all work."""
-    url = f"{settings.orthanc}/ai/health"
+    """Ask at the front door, so that door and API must both work; the API asks the others."""
+    url = f"{settings.front}/ai/health"
     try:
         answer = httpx.get(
             url,
-            auth=settings.orthanc_credentials,
-            headers=settings.orthanc_headers,
+            headers=settings.front_headers,
             timeout=_TIMEOUT_S,
             trust_env=False,
         )

@@ -77,13 +77,38 @@ class Layout:
 
     @property
     def https_certificate(self) -> Path:
-        """The certificate of the HTTP port and its key, in one file."""
+        """The certificate of the HTTPS port and its key, in one file."""
         return self.secrets / "https.pem"
 
     @property
-    def https_file(self) -> Path:
-        """The rendered configuration of the HTTPS proxy."""
+    def dicom_certificate(self) -> Path:
+        """The certificate of the DICOM port and its key, in one file."""
+        return self.secrets / "dicom.pem"
+
+    @property
+    def nginx_file(self) -> Path:
+        """The rendered configuration of nginx, the front door of HTTP."""
+        return self.home / "nginx.conf"
+
+    @property
+    def nginx_folder(self) -> Path:
+        """Where nginx keeps bodies that are on their way."""
+        return self.home / "nginx"
+
+    @property
+    def haproxy_file(self) -> Path:
+        """The rendered configuration of HAProxy, the front door of DICOM."""
         return self.home / "haproxy.cfg"
+
+    @property
+    def orthanc_socket(self) -> Path:
+        """Where HAProxy takes nginx's requests to Orthanc, and lets them wait their turn."""
+        return self.sockets / "orthanc.sock"
+
+    @property
+    def tally(self) -> Path:
+        """How many messages wait, as the API process has counted them for the plugin."""
+        return self.sockets / "waiting"
 
     def log(self, program: str) -> Path:
         """Return the log file of one process."""
@@ -92,7 +117,8 @@ class Layout:
     def create(self) -> None:
         """Create the folders, readable by their owner only; raise SettingsError if it cannot."""
         folders = (self.home, self.logs, self.redis_data, self.orthanc_folder, self.secrets)
-        for folder in (*folders, self.library_folder, self.orthanc_storage, self.sockets):
+        more = (self.library_folder, self.orthanc_storage, self.sockets, self.nginx_folder)
+        for folder in (*folders, *more):
             _create_private(folder)
 
 

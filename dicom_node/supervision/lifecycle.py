@@ -4,18 +4,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
 
-from dicom_node.errors import NodeError
+from dicom_node.errors import NodeError, SettingsError
 from dicom_node.settings import Settings
 from dicom_node.supervision import binding, health, listeners, render
 from dicom_node.supervision.client import Part, Supervisord
 from dicom_node.supervision.health import Health
 from dicom_node.supervision.home import Layout
-from dicom_node.supervision.programs import programs
+from dicom_node.supervision.programs import Program, programs
 
 _POLL_S = 0.2
 _STOP_DEADLINE_S = 120.0
@@ -43,11 +43,29 @@ def prepare(settings: Settings) -> Path:
     """
     Layout.of(settings).create()
     end_orphans(settings)
+    listeners.require_free(settings)
     if not settings.orthanc_url:
-        listeners.require_free(settings)
         layout = Layout.of(settings)
-        binding.prepare(layout, settings.listen_address, settings.loopback_port)
-    return render.write(settings, programs(settings))
+        binding.prepare(layout, settings.orthanc_address)
+    parts = programs(settings)
+    file = render.write(settings, parts)
+    _try_doors(parts)
+    return file
+
+
+def _try_doors(parts: Iterable[Program]) -> None:
+    """Have nginx and HAProxy read their files; raise SettingsError with their words if they can't.
+
+    They are what others knock at, so a fault in a certificate or a name is told before they start.
+    """
+    for part in parts:
+        if part.trial:
+            done = subprocess.run(  # noqa: S603  # our own programs and files
+                part.trial, capture_output=True, text=True, encoding="utf-8", check=False
+            )
+            if done.returncode != 0:
+                words = (done.stderr or done.stdout).strip()
+                raise SettingsError(f"{part.name} does not take its configuration: {words}")
 
 
 def start_detached(configuration: Path) -> None:
@@ -76,7 +94,7 @@ def wait_ready(
     """Wait until every part is up and the node says that it is ready.
 
     Returns whether it is, and what was still amiss. ``progress`` gets that text meanwhile.
-    Ends the node and raises NodeError where it listens on another address than it should.
+    Ends the node and raises NodeError where Orthanc listens elsewhere than behind its doors.
     """
     end = time.monotonic() + deadline_s
     while True:
@@ -106,7 +124,7 @@ def strays(settings: Settings, parts: tuple[Part, ...]) -> tuple[str, ...]:
     pid = next((part.pid for part in parts if part.name == "orthanc"), None)
     if pid is None:
         return ()
-    return listeners.strays(pid, settings.listen_address, settings.loopback_port)
+    return listeners.strays(pid, settings.orthanc_address)
 
 
 def state(settings: Settings) -> tuple[Part, ...]:

@@ -2,16 +2,17 @@
 
 import errno
 import socket
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import psutil
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import EVERY_ADDRESS, LOOPBACK, Settings
+from dicom_node.settings import LOOPBACK, Settings
 
 
 def is_free(port: int, address: IPv4Address = LOOPBACK) -> bool:
-    """Tell whether a server could listen on this port of this address, as Orthanc will.
+    """Tell whether a server could listen on this port of this address, as the node will.
 
     Raises SettingsError where this user may not use the port, or the machine has no such address.
     """
@@ -46,10 +47,20 @@ def holder(port: int) -> str:
 
 def require_free(settings: Settings) -> None:
     """Raise SettingsError that says who has one of the ports and what to do."""
-    require_port(settings.http_port, "HTTP", settings.http_address)
-    require_port(settings.dicom_port, "DICOM", settings.listen_address)
+    for use, port, address in doors(settings):
+        require_port(port, use, address)
+    if not settings.orthanc_url:
+        require_port(settings.orthanc_http_port, "ORTHANC_HTTP", settings.orthanc_address)
+        require_port(settings.orthanc_dicom_port, "ORTHANC_DICOM", settings.orthanc_address)
+
+
+def doors(settings: Settings) -> Iterator[tuple[str, int, IPv4Address]]:
+    """Yield use, port and address of each port at which others knock."""
+    yield "HTTP", settings.http_port, settings.http_address
     if settings.https_certificate_file is not None:
-        require_port(settings.https_port, "HTTPS", settings.listen_address)
+        yield "HTTPS", settings.https_port, settings.listen_address
+    if not settings.orthanc_url:
+        yield "DICOM", settings.dicom_port, settings.listen_address
 
 
 def require_port(port: int, use: str, address: IPv4Address = LOOPBACK) -> None:
@@ -62,20 +73,15 @@ def require_port(port: int, use: str, address: IPv4Address = LOOPBACK) -> None:
         )
 
 
-def strays(pid: int, address: IPv4Address, loopback_port: int | None = None) -> tuple[str, ...]:
+def strays(pid: int, address: IPv4Address) -> tuple[str, ...]:
     """Return where a process listens beside ``address``, as ``host:port``; none where it is ours.
 
-    One port, if it is named, belongs on loopback whatever the address. A process that has just
-    ended listens nowhere.
+    A process that has just ended listens nowhere.
     """
     try:
         connections = psutil.Process(pid).net_connections(kind="tcp")
     except psutil.NoSuchProcess:
         return ()
     listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr]
-    found = []
-    for local in listening:
-        kept = LOOPBACK if local.port == loopback_port else address
-        if kept != EVERY_ADDRESS and local.ip not in {str(kept), f"::ffff:{kept}"}:
-            found.append(f"{local.ip}:{local.port}")
-    return tuple(found)
+    ours = {str(address), f"::ffff:{address}"}
+    return tuple(f"{local.ip}:{local.port}" for local in listening if local.ip not in ours)

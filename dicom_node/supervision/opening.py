@@ -1,18 +1,12 @@
-"""How far Orthanc's DICOM port is open: to whom, by which proof, and on which address.
-
-Imported by the plugin inside Orthanc and by ``orthanc/start``, whose Python has few packages.
-"""
+"""How far the DICOM port is open: to whom, and by which proof."""
 
 import json
-import socket
 import stat
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
-from dicom_node import log
 from dicom_node.errors import SettingsError
-from dicom_node.settings import EVERY_ADDRESS, LOOPBACK, ModalitySettings, Settings
+from dicom_node.settings import ModalitySettings, Settings
 
 _VERBS: Final = ("Echo", "Store", "Find", "Get", "Move")
 _FILES: Final = "dicom_tls_certificate_file", "dicom_tls_key_file", "dicom_tls_ca_file"
@@ -38,19 +32,17 @@ def render(settings: Settings) -> str:
     named = bool(settings.modalities)
     keys: dict[str, object] = {
         "DicomCheckCalledAet": named,
-        "DicomCheckModalityHost": named,
+        "DicomCheckModalityHost": False,  # it sees HAProxy alone, which looks at addresses
         **{f"DicomAlwaysAllow{verb}": not named for verb in _VERBS},
     }
     if named:
         keys["DicomModalities"] = {m.name: _modality(settings, m) for m in settings.modalities}
     if has_tls(settings):
         certificate, key, ca = (getattr(settings, name) for name in _FILES)
-        keys |= {
-            "DicomTlsEnabled": True,
+        keys |= {  # what Orthanc shows when it calls others; HAProxy ends the TLS of those who call
             "DicomTlsCertificate": str(certificate.resolve()),
             "DicomTlsPrivateKey": str(key.resolve()),
             "DicomTlsTrustedCertificates": str(ca.resolve()),
-            "DicomTlsRemoteCertificateRequired": True,
         }
     return json.dumps(keys, indent=2) + "\n"
 
@@ -69,32 +61,6 @@ def require_strict(settings: Settings) -> None:
             faults += _missing_when_open(settings)
     if faults:
         raise SettingsError("; ".join(faults))
-
-
-def enter(settings: Settings) -> None:
-    """Prove within Orthanc, before it listens, that it keeps to its addresses.
-
-    Raises SettingsError where it does not. Says in the log where DICOM is open and plain.
-    """
-    if settings.listen_address != EVERY_ADDRESS:
-        _require_bound(0, settings.listen_address)
-    if settings.loopback_port is not None:
-        _require_bound(settings.loopback_port, LOOPBACK)
-    if is_plain_and_open(settings):
-        log.get().warning("dicom.plain", port=settings.dicom_port, count=len(settings.modalities))
-
-
-def _require_bound(port: int, address: IPv4Address) -> None:
-    """Raise SettingsError where this process, asking for any address, gets another."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as exc:
-            raise SettingsError(f"port {port} cannot be used: {exc.strerror}") from exc
-        bound = probe.getsockname()[0]
-    if bound != str(address):
-        raise SettingsError(f"Orthanc would listen on {bound} instead of {address}")
 
 
 def _missing_when_open(settings: Settings) -> list[str]:

@@ -29,7 +29,7 @@ class Program:
     ``priority``: lower starts earlier and ends later. ``stop_wait_s``: how long it may take to
     end before it is killed. ``stop_group``: whether its children get the stop signal too; a
     Celery worker must tell its own, or it loses the task that they are working on. ``folder``:
-    where it starts.
+    where it starts. ``trial``: a command that only reads its configuration, if it has one.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Program:
     stop_wait_s: int = 15
     stop_group: bool = True
     folder: Path | None = None
+    trial: tuple[str, ...] = ()
 
 
 def tool(name: str) -> str:
@@ -62,9 +63,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
         own.append(_redis(layout))
     if not settings.orthanc_url:
         own.append(_orthanc(settings, layout))
-        if settings.https_certificate_file is not None:
-            own.append(_https(layout))
-    return (*own, *_python_programs(settings, layout))
+    return (*own, *_python_programs(settings, layout), _nginx(layout), _haproxy(layout))
 
 
 def _redis(layout: Layout) -> Program:
@@ -78,29 +77,39 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         **orthanc_environment(settings, layout),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
-        **binding.environment(layout, settings.listen_address, settings.loopback_port),
+        **binding.environment(layout, settings.orthanc_address),
     }
     command = (tool("Orthanc"), str(layout.orthanc_folder))
     folder = binding.folder(layout)
     return Program("orthanc", command, 20, environment, stop_wait_s=30, folder=folder)
 
 
-def _https(layout: Layout) -> Program:
-    return Program("https", (tool("haproxy"), "-db", "-f", str(layout.https_file)), priority=60)
+def _nginx(layout: Layout) -> Program:
+    folder, file = str(layout.nginx_folder), str(layout.nginx_file)
+    command = (tool("nginx"), "-p", folder, "-e", "stderr", "-c", file)
+    return Program("nginx", command, priority=60, trial=(*command, "-t"))
+
+
+def _haproxy(layout: Layout) -> Program:
+    command = (tool("haproxy"), "-db", "-f", str(layout.haproxy_file))
+    return Program("haproxy", command, priority=60, trial=(*command, "-c"))
 
 
 def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
     """Return the variables that ``orthanc/orthanc.json`` substitutes."""
     return {
-        "NODE_HTTP_PORT": str(settings.http_port),
-        "NODE_DICOM_PORT": str(settings.dicom_port),
+        "NODE_ORTHANC_HTTP_PORT": str(settings.orthanc_http_port),
+        "NODE_ORTHANC_DICOM_PORT": str(settings.orthanc_dicom_port),
         "NODE_AE_TITLE": settings.ae_title,
         "NODE_STABLE_AGE_S": str(settings.stable_age_s),
-        # Where the node ends TLS itself, other machines reach the proxy and nothing behind it. Not
-        # NODE_ALLOW_REMOTE: the plugin reads that from the site, as all processes do.
-        "NODE_ORTHANC_REMOTE": str(not settings.http_address.is_loopback).lower(),
         "NODE_ORTHANC_STORAGE": str(layout.orthanc_storage),
         "NODE_ORTHANC_SCRIPT": str(PLUGIN_FILE),
+        "NODE_REDIS_URL": settings.redis,
+        "NODE_TALLY": str(layout.tally),
+        "NODE_QUEUE_LIMIT": str(settings.queue_limit),
+        "NODE_DISK_RESERVE_BYTES": str(settings.disk_reserve_bytes),
+        "NODE_LOG_LEVEL": settings.log_level,
+        "NODE_CHECKPOINTS": str(settings.checkpoints or ""),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
-from dicom_node.supervision import https, opening, secrets
+from dicom_node.supervision import haproxy, nginx, opening, secrets
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import ORTHANC_FILE, Program
 from dicom_node.supervision.secrets import write_private
@@ -106,10 +106,21 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
     write_private(layout.orthanc_folder / "dicom.json", opening.render(settings))
     secrets.write(settings)
-    if settings.https_certificate_file is not None:
-        write_private(layout.https_file, https.configuration(settings, layout))
+    write_doors(settings, layout)
     write_private(layout.supervisor_file, supervisor(layout, programs))
     return layout.supervisor_file
+
+
+def write_doors(settings: Settings, layout: Layout) -> None:
+    """Write what nginx and HAProxy read."""
+    write_private(layout.nginx_file, nginx.configuration(settings, layout))
+    link = layout.nginx_folder / "viewer"
+    link.unlink(missing_ok=True)
+    link.symlink_to(settings.viewer.resolve())
+    for file, text in nginx.words(layout):
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(file, text)
+    write_private(layout.haproxy_file, haproxy.configuration(settings, layout))
 
 
 def _text(value: object) -> str:

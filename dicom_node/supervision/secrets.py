@@ -1,11 +1,12 @@
 """What only this node's own processes may read: their token, and the key of its certificate."""
 
+import json
 import secrets
 from pathlib import Path
 
 from dicom_node import private
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
+from dicom_node.settings import ORTHANC_USER, Settings
 from dicom_node.supervision import transport
 from dicom_node.supervision.home import Layout
 
@@ -24,9 +25,12 @@ def write(settings: Settings) -> None:
         except OSError as exc:
             raise SettingsError(f"{file} cannot be made: {exc.strerror}") from exc
     if not settings.orthanc_url:
-        # Earlier versions kept a password there, as it was.
-        (Layout.of(settings).orthanc_folder / "accounts.json").unlink(missing_ok=True)
-        _write_certificate(settings, Layout.of(settings))
+        _write_account(settings, Layout.of(settings))
+    layout = Layout.of(settings)
+    _write_pair(settings.https_certificate_file, settings.https_key_file, layout.https_certificate)
+    _write_pair(
+        settings.dicom_tls_certificate_file, settings.dicom_tls_key_file, layout.dicom_certificate
+    )
 
 
 def _check(settings: Settings) -> None:
@@ -44,17 +48,23 @@ def _check(settings: Settings) -> None:
     transport.require_tls(settings)
 
 
-def _write_certificate(settings: Settings, layout: Layout) -> None:
-    """Put certificate and key into the one file that the HTTPS proxy reads."""
-    certificate, key = settings.https_certificate_file, settings.https_key_file
+def _write_account(settings: Settings, layout: Layout) -> None:
+    """Give Orthanc the one account by which nginx and the node's own processes come in."""
+    user, password = settings.orthanc_credentials or (ORTHANC_USER, "")
+    accounts = json.dumps({"RegisteredUsers": {user: password}})
+    write_private(layout.orthanc_folder / "accounts.json", accounts + "\n")
+
+
+def _write_pair(certificate: Path | None, key: Path | None, target: Path) -> None:
+    """Put certificate and key into the one file that a door reads."""
     if certificate is None or key is None:
-        layout.https_certificate.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
         return
     try:
-        both = certificate.read_text().rstrip() + "\n" + key.read_text()
+        both = certificate.read_text(encoding="utf-8").rstrip() + "\n" + key.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"certificate or key of NODE_HTTPS_… cannot be read: {exc}") from exc
-    write_private(layout.https_certificate, both)
+        raise SettingsError(f"{certificate} or {key} cannot be read: {exc}") from exc
+    write_private(target, both)
 
 
 def write_private(file: Path, text: str) -> None:

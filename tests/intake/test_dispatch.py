@@ -9,7 +9,8 @@ import pytest
 
 from dicom_node.domain import Trigger, Urgency
 from dicom_node.errors import QueueUnavailable
-from dicom_node.intake.dispatch import RUN_QUEUE, Dispatcher, Level
+from dicom_node.intake.broker import RUN_QUEUE, Level
+from dicom_node.intake.dispatch import Dispatcher
 
 _OK = b"+OK\r\n"
 _GREETINGS = {

@@ -14,7 +14,7 @@ import redis
 from pydicom import dcmread
 
 from dicom_node import uids
-from dicom_node.intake.dispatch import RUN_QUEUE
+from dicom_node.intake.broker import RUN_QUEUE
 from dicom_node.ledger import open_ledger
 from dicom_node.pixels.wrap import encode
 from tests.marked_ways import image, send

@@ -15,7 +15,7 @@ from dicom_node.audit.relay import Relay
 from dicom_node.destination import DestinationSettings
 from dicom_node.domain import RunState
 from dicom_node.intake.admission import Admission
-from dicom_node.intake.dispatch import INTAKE_QUEUE
+from dicom_node.intake.broker import INTAKE_QUEUE
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.pixels.wrap import encode

@@ -1,0 +1,74 @@
+"""The configuration of HAProxy: the front door of DICOM, and the queue before Orthanc's HTTP.
+
+Orthanc has a thread for each connection, and few of them. What people ask for waits here for its
+turn, so that the node's own processes, which ask Orthanc without a detour, find a thread free.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
+
+HTTP_AT_ONCE: Final = 32
+"""Requests of people that Orthanc works on; of its 50 HTTP threads the rest are the node's own."""
+
+DICOM_AT_ONCE: Final = 12
+"""Associations; Orthanc has 16 DICOM threads."""
+
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+def configuration(settings: Settings, layout: Layout) -> str:
+    """Return ``haproxy.cfg``: DICOM, over TLS where the site has certificates, and the queue."""
+    return "\n".join([*_general(), *_dicom(settings, layout), *_queue(settings, layout), ""])
+
+
+def _general() -> Iterator[str]:
+    yield "global"
+    yield "  log stdout format raw local0 warning"
+    yield "  maxconn 4000"
+    yield "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
+    yield f"  ssl-default-bind-ciphers {_CIPHERS}"
+    yield "defaults"
+    yield "  log global"
+    yield "  timeout connect 5s"
+    yield "  timeout client 60s"
+
+
+def _dicom(settings: Settings, layout: Layout) -> Iterator[str]:
+    tls = ""
+    if settings.dicom_tls_certificate_file is not None:
+        ca = quoted(str(settings.dicom_tls_ca_file))
+        crt = quoted(str(layout.dicom_certificate))
+        tls = f" ssl crt {crt} ca-file {ca} verify required"
+    yield "frontend dicom"
+    yield "  mode tcp"
+    yield f"  bind {settings.listen_address}:{settings.dicom_port}{tls}"
+    yield "  default_backend dicom"
+    yield "backend dicom"
+    yield "  mode tcp"
+    yield "  timeout server 600s"
+    yield "  timeout queue 60s"
+    host = urlsplit(settings.orthanc).hostname
+    yield f"  server orthanc {host}:{settings.orthanc_dicom_port} maxconn {DICOM_AT_ONCE}"
+
+
+def _queue(settings: Settings, layout: Layout) -> Iterator[str]:
+    yield "frontend http"
+    yield "  mode http"
+    yield f"  bind {quoted('unix@' + str(layout.orthanc_socket))} mode 600"
+    yield "  default_backend http"
+    yield "backend http"
+    yield "  mode http"
+    yield "  option http-server-close"  # an idle connection would hold one of Orthanc's threads
+    yield "  timeout queue 60s"
+    yield "  timeout server 600s"
+    yield "  timeout tunnel 1h"
+    yield f"  server orthanc {urlsplit(settings.orthanc).netloc} maxconn {HTTP_AT_ONCE}"
+
+
+def quoted(text: str) -> str:
+    """Return text in single quotes, as HAProxy reads it."""
+    return "'" + text.replace("'", "'\\''") + "'"
