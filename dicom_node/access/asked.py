@@ -1,24 +1,19 @@
 """What somebody asks for, at the API or of Orthanc: one reading of a request's method and path.
 
-nginx passes a request to Orthanc as it came. Whatever Orthanc could read otherwise than it is
-judged here is turned away: encoded separators, dots, other methods in a parameter or a header.
+nginx undoes the encoding of a path, its dots and its double slashes once; that path is judged here,
+and that path is what Orthanc gets. Other methods in a parameter or a header are turned away.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from dicom_node.errors import AccessError
 
 OVERRIDE: Final = "x-http-method-override"
 _OVERRIDE_KEY: Final = "_method"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
-_TWO_WAYS: Final = re.compile(r"%(?:2[ef5]|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
-"""Encodings of ``. / % \\`` and of control characters."""
-
-_ODD: Final = re.compile(r"//|[\\\x00-\x1f\x7f]|/\.{1,2}(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +35,26 @@ def of_nginx(headers: Mapping[str, str]) -> Asked:
 
     ``headers`` have names in lower case: those of the request, with nginx's own.
     """
-    method, uri = headers.get("x-node-method", ""), headers.get("x-node-uri", "")
-    length = headers.get("x-node-length", "")
-    raw, _, raw_query = uri.partition("?")
+    method, length = headers.get("x-node-method", ""), headers.get("x-node-length", "")
     if method not in _METHODS:
         raise AccessError(f"the method {method[:16]!r} is not one of {', '.join(sorted(_METHODS))}")
     if OVERRIDE in headers:
         raise AccessError("a method in X-HTTP-Method-Override is not taken; send it as the method")
     return Asked(
         method=method,
-        path=_path(raw),
-        query=_query(raw_query),
+        path=_path(headers.get("x-node-path", "")),
+        query=_query(headers.get("x-node-args", "")),
         length=int(length) if length.isdecimal() else 0,
         of_orthanc=True,
     )
 
 
-def _path(raw: str) -> str:
+def _path(told: str) -> str:
+    """Return the path that nginx told; a header's text is one character for each byte."""
     try:
-        path = unquote(raw, errors="strict")
-    except UnicodeDecodeError:
-        path = ""
-    if not path.startswith("/") or _TWO_WAYS.search(raw) or _ODD.search(path):
-        raise AccessError("the path can be read in two ways; write it without encoded / . % or \\")
-    return path
+        return told.encode("latin-1").decode("utf-8")
+    except UnicodeError as exc:
+        raise AccessError("the path is not UTF-8") from exc
 
 
 def _query(raw: str) -> Mapping[str, str]:

@@ -117,6 +117,7 @@ def configuration(settings: Settings, layout: Layout) -> str:
         "TOKEN": settings.internal_token or "",
         "ACCOUNT": base64.b64encode(f"{user}:{password}".encode()).decode(),
         "ERRORS": "\n".join(_errors()),
+        "ASKED": "\n".join(_asked()),
         "REAL_ADDRESS": "",
     }
     if settings.behind_tls_proxy:
@@ -192,6 +193,8 @@ def _to_api(token: str, claim: str, scheme: str) -> Iterator[str]:
         "X-Node-Address": "$remote_addr",
         "X-Node-Host": "$http_host",
         "X-Node-Uri": "$request_uri",
+        "X-Node-Path": "$asked_path",
+        "X-Node-Args": "$asked_args",
         "X-Node-Method": "$request_method",
         "X-Node-Length": "$content_length",
         "X-Forwarded-For": "$remote_addr",
@@ -199,6 +202,13 @@ def _to_api(token: str, claim: str, scheme: str) -> Iterator[str]:
     }
     for name, value in said.items():
         yield f"      proxy_set_header {name} {value};"
+
+
+def _asked() -> Iterator[str]:
+    """Yield what keeps the path as nginx has read it; where it asks the API, $uri is another."""
+    yield "      set $asked_path $uri;"
+    yield "      set $asked_args $args;"
+    yield "      if ($has_control) { return 400; }"
 
 
 def _errors() -> Iterator[str]:
