@@ -71,6 +71,7 @@ def node_at(home: Path, clock: Callable[[], datetime]) -> Services:
         policy=policy.load(),
         room=Room((), 0, lambda: 0, 1),
         token="",
+        look_up=lambda _path, _body: b"",
         clock=clock,
     )
 

@@ -69,7 +69,8 @@ def services(
         settings=Settings(home=tmp_path, viewer=tmp_path / "viewer"),
         policy=policy.load(),
         room=Room((tmp_path,), 0, lambda: 0, 1),
-        token="the plugin's token",
+        token="the node's token",
+        look_up=lambda _path, _body: b"",
         clock=clock,
     )
 

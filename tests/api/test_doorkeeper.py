@@ -27,13 +27,13 @@ def moved(services: Services, **settings: object) -> AsgiClient:
     return AsgiClient(create(replace(services, settings=chosen)))
 
 
-@pytest.mark.parametrize("token", ["", "wrong", "the plugin's token "])
-@pytest.mark.parametrize("path", ["/ai/", "/ai/health", "/ai/login", "/ohif/", "/internal/who"])
-def test_only_the_plugin_is_answered(client: AsgiClient, token: str, path: str) -> None:
+@pytest.mark.parametrize("token", ["", "wrong", "the node's token "])
+@pytest.mark.parametrize("path", ["/ai/", "/ai/health", "/ai/login", "/internal/refused"])
+def test_only_the_front_door_is_answered(client: AsgiClient, token: str, path: str) -> None:
     answer = client.get(path, headers={"X-Node-Token": token, **HTML})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "plugin alone" in answer.json()["detail"]
+    assert "front door alone" in answer.json()["detail"]
 
 
 def test_without_users_everybody_may_all_and_is_nobody(client: AsgiClient) -> None:

@@ -83,6 +83,7 @@ def test_fault_of_our_own_is_a_problem_without_its_message(
         policy=services.policy,
         room=services.room,
         token=services.token,
+        look_up=services.look_up,
     )
     client = AsgiClient(create(wrong))
     answer = client.post(f"/ai/studies/{STUDY}/runs")
