@@ -8,6 +8,7 @@ so that the node's Python may be another than the one that Orthanc embeds.
 """
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,15 @@ def take(instance: "orthanc.DicomInstance") -> int:
     return _ROOM.status(instance.GetInstanceSize())
 
 
+def _keep_to(address: str) -> None:
+    """End Orthanc before it listens, where the library that keeps it on its address is gone."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        bound = probe.getsockname()[0]
+    if address and bound != address:
+        raise RuntimeError(f"Orthanc would listen on {bound} instead of {address}")
+
+
 def _room(site: dict[str, Any], storage: Path) -> Room:
     tally = Tally(Path(site["Tally"]))
     return Room((storage,), site["DiskReserveBytes"], tally.read, site["QueueLimit"])
@@ -51,6 +61,7 @@ _CONFIGURATION = json.loads(orthanc.GetConfiguration())
 _SITE = _CONFIGURATION["Triage"]
 log.configure(_SITE["LogLevel"])
 foreign.contain()
+_keep_to(_SITE["Address"])
 checkpoints.enable(Path(_SITE["Checkpoints"]) if _SITE["Checkpoints"] else None)
 _QUEUE = broker.connect(_SITE["Broker"])
 _ROOM = _room(_SITE, Path(_CONFIGURATION["StorageDirectory"]))

@@ -20,9 +20,13 @@ DICOM_AT_ONCE: Final = 12
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def configuration(settings: Settings, layout: Layout) -> str:
-    """Return ``haproxy.cfg``: DICOM, over TLS where the site has certificates, and the queue."""
-    return "\n".join([*_general(), *_dicom(settings, layout), *_queue(settings, layout), ""])
+def configuration(settings: Settings, layout: Layout, *, dicom: bool) -> str:
+    """Return ``haproxy.cfg``: DICOM, over TLS where the site has certificates, and the queue.
+
+    ``dicom``: whether the node is the one whom modalities call; not before somebody else's Orthanc.
+    """
+    door = _dicom(settings, layout) if dicom else ()
+    return "\n".join([*_general(), *door, *_queue(settings, layout), ""])
 
 
 def _general() -> Iterator[str]:

@@ -66,11 +66,15 @@ def test_who_fetches_images_is_in_the_trail(guarded: GuardedNode, read: Read) ->
 
 def test_body_of_a_stranger_is_not_waited_for(guarded: GuardedNode) -> None:
     port = guarded.node.http_port
-    head = b"POST /ai/login HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n"
-    for length in (b"Content-Length: 4000000000", b"Transfer-Encoding: chunked"):
+    head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n"
+    for path, length, status in (
+        (b"/ai/login", 4_000_000_000, b"413"),
+        (b"/instances", 1_000_000_000, b"401"),
+        (b"/dicom-web/studies", 1_000_000_000, b"401"),
+    ):
         with socket.create_connection(("127.0.0.1", port), 30) as connection:
-            connection.sendall(head % length)
-            assert connection.recv(100).startswith(b"HTTP/1.1 403")
+            connection.sendall(head % (path, length))
+            assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
 
 
 def test_another_site_gets_nothing_from_who_is_logged_in(guarded: GuardedNode) -> None:
@@ -161,7 +165,7 @@ def test_password_change_ends_what_was_open(guarded: GuardedNode, tmp_path: Path
         assert browser.get("/ai/session").status_code == 401
 
 
-def test_api_answers_nobody_but_the_plugin(guarded: GuardedNode) -> None:
+def test_api_answers_nobody_but_the_front_door(guarded: GuardedNode) -> None:
     site = guarded.node.settings()
     transport = httpx.HTTPTransport(uds=site.api.removeprefix("unix:"))
     with httpx.Client(transport=transport, base_url="http://api") as client:
@@ -169,10 +173,11 @@ def test_api_answers_nobody_but_the_plugin(guarded: GuardedNode) -> None:
             assert client.get("/ai/worklist", headers=headers).status_code == 401
     with guarded.client(headers={"X-Node-Machine": "yes", "X-Node-User": "operator"}) as client:
         assert client.get("/ai/worklist").status_code == 401
-        assert client.get("/system").status_code == 403
-        assert client.get("/internal/who").status_code == 403
-    with guarded.client(headers=site.orthanc_headers) as client:  # from outside it opens nothing
-        assert client.get("/system").status_code == 403
+        assert client.get("/system").status_code == 401
+        assert client.get("/internal/admit").status_code == 404
+        assert client.get("/internal/refused").status_code in {401, 404}
+    with guarded.client(headers=site.front_headers) as client:  # from outside it opens nothing
+        assert client.get("/system").status_code == 401
         assert client.get("/ai/worklist").status_code == 401
 
 

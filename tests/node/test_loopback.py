@@ -5,6 +5,7 @@ import signal
 import socket
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -51,7 +52,10 @@ def test_orthanc_listens_on_loopback_alone(node: LiveNode) -> None:
     node.healthy()
     orthanc = psutil.Process(node.parts()["orthanc"])
     listening = {c.laddr for c in orthanc.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    assert listening == {("127.0.0.1", node.http_port), ("127.0.0.1", node.dicom_port)}
+    site = node.settings()
+    address = str(site.orthanc_address)
+    assert listening == {(address, site.orthanc_http_port), (address, site.orthanc_dicom_port)}
+    assert httpx.get(f"{site.orthanc}/system", trust_env=False).status_code == 401
 
 
 def test_without_its_library_orthanc_does_not_come_up(node: LiveNode) -> None:
@@ -63,10 +67,11 @@ def test_without_its_library_orthanc_does_not_come_up(node: LiveNode) -> None:
         os.kill(node.parts()["orthanc"], signal.SIGKILL)
         for attempt in eventually():
             with attempt:
-                if "instead of 127.0.0.1" not in log.read_text():
+                if "instead of 127." not in log.read_text():
                     raise NotYetError("Orthanc has not been started again")
+        site = node.settings()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", node.dicom_port), 5)
+            socket.create_connection((str(site.orthanc_address), site.orthanc_dicom_port), 5)
     finally:
         aside.rename(library)
     node.healthy()

@@ -8,10 +8,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import EVERY_ADDRESS, LOOPBACK, Settings
-from dicom_node.supervision import binding, checks, https, listeners, opening
+from dicom_node.supervision import binding, checks, listeners, nginx
 from dicom_node.supervision.checks import Outcome
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import programs
@@ -63,27 +65,6 @@ def test_what_is_no_address_binds_nothing(layout: Layout) -> None:
     assert "Cannot assign requested address" in bound(layout, "0.0.0.0", to="nonsense")
 
 
-def test_one_port_gets_loopback_whatever_the_others_get(layout: Layout) -> None:
-    binding.prepare(layout, EVERY_ADDRESS, 8042)
-    assert binding.trial(layout, EVERY_ADDRESS, 8042) == "0.0.0.0 127.0.0.1"
-    binding.prepare(layout, IPv4Address("127.0.0.9"), 8042)
-    assert binding.trial(layout, IPv4Address("127.0.0.9"), 8042) == "127.0.0.9 127.0.0.1"
-
-
-@pytest.mark.parametrize("nonsense", ["", "0", "http", "80a"])
-def test_port_that_is_none_binds_nothing(layout: Layout, nonsense: str) -> None:
-    variables = {**binding.environment(layout, LOOPBACK), "NODE_LOOPBACK_PORT": nonsense}
-    done = subprocess.run(
-        [sys.executable, "-c", _BIND, str(int(socket.AF_INET)), "0.0.0.0"],
-        cwd=binding.folder(layout),
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Cannot assign requested address" in done.stderr
-
-
 def test_address_of_another_machine_is_refused_before_the_start(tmp_path: Path) -> None:
     home = Layout(tmp_path / "home", tmp_path / "run")
     home.create()
@@ -112,14 +93,21 @@ def test_without_a_compiler_nothing_starts(tmp_path: Path, monkeypatch: pytest.M
         binding.prepare(home, LOOPBACK)
 
 
-def test_open_node_is_not_touched(tmp_path: Path) -> None:
-    binding.prepare(Layout(tmp_path, tmp_path), EVERY_ADDRESS)
-    assert binding.environment(Layout(tmp_path, tmp_path), EVERY_ADDRESS) == {}
+def test_orthanc_stays_on_loopback_however_far_the_doors_are_open(tmp_path: Path) -> None:
+    opened = {"home": tmp_path, "allow_remote": True, "dicom_plain": True}
+    chosen = Settings.model_validate(opened)
+    assert chosen.listen_address == EVERY_ADDRESS
+    assert chosen.orthanc_address.is_loopback
+    (orthanc,) = (one for one in programs(chosen) if one.name == "orthanc")
+    assert orthanc.environment["NODE_BIND_ADDRESS"] == str(chosen.orthanc_address)
 
 
-def test_library_that_is_gone_is_noticed_inside_the_process() -> None:
-    with pytest.raises(SettingsError, match=r"listen on 0\.0\.0\.0 instead of 127\.0\.0\.1"):
-        opening.enter(Settings())
+@given(names=st.sets(st.text("abcdefgh/", min_size=1), min_size=2, max_size=2))
+def test_each_home_has_an_address_of_its_own(names: set[str]) -> None:
+    homes = {Settings(home=Path("/nodes") / f"x{name}").root for name in names}
+    addresses = {Settings(home=home).orthanc_address for home in homes}
+    assert len(addresses) == len(homes)
+    assert all(one.is_loopback and one != LOOPBACK for one in addresses)
 
 
 def test_plain_http_stays_on_loopback_behind_the_nodes_own_https(tmp_path: Path) -> None:
@@ -132,28 +120,11 @@ def test_plain_http_stays_on_loopback_behind_the_nodes_own_https(tmp_path: Path)
         }
     )
     assert (str(chosen.listen_address), str(chosen.http_address)) == ("127.0.0.9", "127.0.0.1")
-    assert chosen.orthanc == "http://127.0.0.1:8042"
+    assert chosen.front == "http://127.0.0.1:8042"
     assert chosen.public == "https://127.0.0.9:8443"
-    layout = Layout.of(chosen)
-    (orthanc,) = (one for one in programs(chosen) if one.name == "orthanc")
-    assert orthanc.environment["NODE_LOOPBACK_PORT"] == "8042"
-    assert orthanc.environment["NODE_ORTHANC_REMOTE"] == "false"
-    assert "  bind 127.0.0.9:8443 ssl" in https.configuration(chosen, layout)
-    assert "  server orthanc 127.0.0.1:8042\n" in https.configuration(chosen, layout)
-
-
-def test_port_that_would_leave_loopback_is_noticed_inside_the_process(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
-    opened = {
-        "allow_remote": True,
-        "dicom_plain": True,
-        "http_port": port,
-        "https_certificate_file": tmp_path / "own.pem",
-    }
-    with pytest.raises(SettingsError, match=r"listen on 0\.0\.0\.0 instead of 127\.0\.0\.1"):
-        opening.enter(Settings.model_validate(opened))
+    text = nginx.configuration(chosen, Layout.of(chosen))
+    assert "listen 127.0.0.9:8443 ssl http2;" in text
+    assert "listen 127.0.0.1:8042;" in text
 
 
 def test_strays_are_what_listens_elsewhere() -> None:
@@ -169,7 +140,6 @@ def test_strays_are_what_listens_elsewhere() -> None:
             port = server.stdout.readline().strip()
             found = listeners.strays(server.pid, LOOPBACK)
             assert found == ((f"{address}:{port}",) if stray else ())
-            assert listeners.strays(server.pid, EVERY_ADDRESS) == ()
             assert listeners.strays(server.pid, EVERY_ADDRESS, int(port)) == found
             assert listeners.strays(server.pid, IPv4Address(address), 1) == ()
             server.communicate("\n", timeout=20)

@@ -70,7 +70,7 @@ def test_render_two_nodes_share_nothing(tmp_path: Path) -> None:
         Layout.of(one).create()
         parts.append(read(render.write(one, programs(one))))
     assert parts[0].keys() == parts[1].keys() == {
-        "redis", "orthanc", "api", "intake", "worker", "beat"
+        "redis", "orthanc", "api", "intake", "worker", "beat", "nginx", "haproxy"
     }  # fmt: skip
     for name in parts[0]:
         assert parts[0][name] != parts[1][name], name
@@ -87,7 +87,9 @@ def test_render_two_nodes_share_nothing(tmp_path: Path) -> None:
 
 def test_render_leaves_out_what_somebody_else_runs(tmp_path: Path) -> None:
     chosen = settings(tmp_path, redis_url="redis://queue:6379/0", orthanc_url="http://orthanc:8042")
-    assert {p.name for p in programs(chosen)} == {"api", "intake", "worker", "beat"}
+    assert {p.name for p in programs(chosen)} == {
+        "api", "intake", "worker", "beat", "nginx", "haproxy"
+    }  # fmt: skip
 
 
 def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:
@@ -100,6 +102,7 @@ def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:
     render.write(chosen, programs(chosen))
     assert site.read_text() == '{"DicomModalities": {}}'
     assert sorted(f.name for f in layout.orthanc_folder.iterdir()) == [
+        "accounts.json",
         "dicom.json",
         "node.json",
         "site.json",
