@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -24,14 +25,14 @@ class Nginx:
     def __init__(self, services: Services) -> None:
         self._client = AsgiClient(create(services))
 
-    def admit(self, method: str, uri: str, **options: object) -> int:
+    def admit(self, method: str, uri: str, **options: Any) -> int:
         return self._ask("/internal/admit", method, uri, **options).status_code
 
-    def refused(self, method: str, uri: str, **options: object) -> httpx.Response:
+    def refused(self, method: str, uri: str, **options: Any) -> httpx.Response:
         return self._ask("/internal/refused", method, uri, **options)
 
     def _ask(
-        self, place: str, method: str, uri: str, *, length: str = "", **options: object
+        self, place: str, method: str, uri: str, *, length: str = "", **options: Any
     ) -> httpx.Response:
         path, _, query = uri.partition("?")
         said: dict[str, str] = {

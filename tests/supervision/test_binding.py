@@ -140,8 +140,6 @@ def test_strays_are_what_listens_elsewhere() -> None:
             port = server.stdout.readline().strip()
             found = listeners.strays(server.pid, LOOPBACK)
             assert found == ((f"{address}:{port}",) if stray else ())
-            assert listeners.strays(server.pid, EVERY_ADDRESS, int(port)) == found
-            assert listeners.strays(server.pid, IPv4Address(address), 1) == ()
             server.communicate("\n", timeout=20)
     assert listeners.strays(server.pid, LOOPBACK) == ()
 
