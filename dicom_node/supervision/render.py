@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
-from dicom_node.supervision import haproxy, nginx, opening, secrets
+from dicom_node.supervision import haproxy, nginx, opening, secrets, site_orthanc
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import ORTHANC_FILE, Program
 from dicom_node.supervision.secrets import write_private
@@ -102,6 +102,7 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     Files that a site puts into NODE_HOME/orthanc.d by itself are left alone.
     """
     layout = Layout.of(settings)
+    site_orthanc.require_unreplaced(layout)
     write_private(layout.redis_file, redis(layout))
     write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
     write_private(layout.orthanc_folder / "dicom.json", opening.render(settings))

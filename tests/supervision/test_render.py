@@ -107,3 +107,23 @@ def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:
         "node.json",
         "site.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("SslEnabled", "NODE_HTTPS_CERTIFICATE_FILE"),
+        ("DicomTlsEnabled", "NODE_DICOM_TLS_CERTIFICATE_FILE"),
+        ("RegisteredUsers", "users add"),
+        ("HttpBindAddresses", "NODE_BIND_ADDRESS"),
+    ],
+)
+def test_render_refuses_by_name_what_the_doors_replaced(
+    tmp_path: Path, key: str, instead: str
+) -> None:
+    chosen = settings(tmp_path)
+    layout = Layout.of(chosen)
+    layout.create()
+    (layout.orthanc_folder / "site.json").write_text(f'{{ // ours\n "{key}" : true }}')
+    with pytest.raises(SettingsError, match=f"{key}.*{instead}"):
+        render.write(chosen, programs(chosen))
