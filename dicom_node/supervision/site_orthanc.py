@@ -11,7 +11,7 @@ OURS: Final = frozenset({"node.json", "dicom.json", "accounts.json"})
 _HTTPS: Final = "NODE_HTTPS_CERTIFICATE_FILE and NODE_HTTPS_KEY_FILE: nginx ends TLS"
 _DICOM_TLS: Final = "NODE_DICOM_TLS_CERTIFICATE_FILE, …_KEY_FILE and …_CA_FILE: HAProxy ends TLS"
 _USERS: Final = "dicom-node users add: Orthanc has one account, the node's own"
-_PORTS: Final = (
+_PORTS: Final = "NODE_HTTP_PORT, NODE_DICOM_PORT, NODE_BIND_ADDRESS: nginx and HAProxy listen there"
     "NODE_HTTP_PORT, NODE_DICOM_PORT and NODE_BIND_ADDRESS: nginx and HAProxy listen there"
 )
 _REPLACED: Final = {
@@ -41,7 +41,7 @@ def require_unreplaced(layout: Layout) -> None:
 
 
 def _require(file: Path) -> None:
-    # Orthanc's JSON has comments, so the keys are looked for as words; in a comment none has quotes.
+    # Orthanc's JSON has comments, so the keys are looked for as words; there none has quotes.
     text = file.read_text(encoding="utf-8", errors="replace")
     for key, instead in _REPLACED.items():
         if re.search(rf'"{key}"\s*:', text):
