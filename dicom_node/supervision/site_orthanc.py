@@ -11,9 +11,7 @@ OURS: Final = frozenset({"node.json", "dicom.json", "accounts.json"})
 _HTTPS: Final = "NODE_HTTPS_CERTIFICATE_FILE and NODE_HTTPS_KEY_FILE: nginx ends TLS"
 _DICOM_TLS: Final = "NODE_DICOM_TLS_CERTIFICATE_FILE, …_KEY_FILE and …_CA_FILE: HAProxy ends TLS"
 _USERS: Final = "dicom-node users add: Orthanc has one account, the node's own"
-_PORTS: Final = "NODE_HTTP_PORT, NODE_DICOM_PORT, NODE_BIND_ADDRESS: nginx and HAProxy listen there"
-    "NODE_HTTP_PORT, NODE_DICOM_PORT and NODE_BIND_ADDRESS: nginx and HAProxy listen there"
-)
+_PORTS: Final = "NODE_HTTP_PORT, NODE_DICOM_PORT, NODE_BIND_ADDRESS: nginx and HAProxy are there"
 _REPLACED: Final = {
     "SslEnabled": _HTTPS,
     "SslCertificate": _HTTPS,
