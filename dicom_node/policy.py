@@ -1,9 +1,9 @@
 """The clinical policy: one versioned TOML file, hashed into every report.
 
 The hash is taken over the rules, not over the file's bytes, and leaves out sections that change
-no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent``, ``retry``, ``lease`` and
-``urgency`` (docs/decisions/0013-intake-rules.md). A new rule there must not make a new run of
-every study.
+no report: ``shadow`` (docs/decisions/0007-shadow.md), ``resent``, ``retry``, ``lease``,
+``urgency`` (docs/decisions/0013-intake-rules.md) and ``storage``. A new rule there
+must not make a new run of every study.
 """
 
 import hashlib
@@ -15,14 +15,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from dicom_node import storable
 from dicom_node.domain import Presence, Priority, Resend, StudyKind, Urgency
 from dicom_node.errors import SettingsError
 
-DEFAULT_FILE = Path(__file__).with_name("policy.toml")
+DEFAULT_FILE = storable.DEFAULT_FILE
 
-_NO_REPORT = frozenset({"shadow", "resent", "retry", "lease", "urgency"})
+_NO_REPORT = frozenset({"shadow", "resent", "retry", "lease", "urgency", "storage"})
 
 _Seconds = Annotated[float, Field(ge=0)]
 
@@ -38,6 +39,19 @@ class Eligibility(_Section):
     """Which modalities may be read at all."""
 
     modalities: frozenset[str]
+
+
+class Storage(_Section):
+    """Which SOP classes are stored: groups of `storable.GROUPS` and single UIDs."""
+
+    sop_classes: tuple[str, ...] = storable.DEFAULT
+
+    @field_validator("sop_classes")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if faults := [told for name in names if (told := storable.fault(name))]:
+            raise ValueError("; ".join(faults))
+        return names
 
 
 class Completeness(_Section):
@@ -156,6 +170,7 @@ class Policy(_Section):
     version: str
     models: dict[StudyKind, str]
     shadow: dict[StudyKind, str] = Field(default_factory=dict)
+    storage: Storage = Field(default_factory=Storage)
     eligibility: Eligibility
     completeness: Completeness
     resent: Resent = Field(default_factory=Resent)
