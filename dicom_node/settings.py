@@ -6,13 +6,14 @@ environment win over ``node.toml``, which is looked for in NODE_HOME and named b
 
 import hashlib
 import os
+import re
 import tempfile
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,7 +38,11 @@ OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or Non
 
 
 class ModalitySettings(BaseModel):
-    """A peer that may call the node's DICOM port; one that nobody names may not."""
+    """A peer that may call the node's DICOM port; one that nobody names may not.
+
+    Its certificate must hold its AE title, or else ``certificate_name``, as the common name or a
+    DNS name, compared with case; or have the fingerprint ``certificate_sha256``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +52,17 @@ class ModalitySettings(BaseModel):
     port: int = Field(default=104, ge=1, le=65535)
     may: frozenset[Literal["store", "find", "get", "move"]] = frozenset({"store"})
     tls: bool = True
+    certificate_name: str = Field(default="", max_length=253)
+    certificate_sha256: str = ""
+
+    @field_validator("certificate_sha256")
+    @classmethod
+    def _as_digits(cls, text: str) -> str:
+        """Take a fingerprint as OpenSSL prints it."""
+        digits = text.replace(":", "").lower()
+        if digits and not re.fullmatch("[0-9a-f]{64}", digits):
+            raise ValueError("no SHA-256 fingerprint of a certificate")
+        return digits
 
 
 class ModelSettings(BaseModel):
@@ -105,7 +121,10 @@ class Settings(BaseSettings):
     dicom_tls_certificate_file: OptionalFile = None
     dicom_tls_key_file: OptionalFile = None
     dicom_tls_ca_file: OptionalFile = None
+    dicom_tls_crl_file: OptionalFile = None
     dicom_plain: bool = False
+    dicom_deflated: bool = False
+    dicom_largest_bytes: int = Field(default=(1 << 31) - 1, ge=1, le=0xFFFFFFFE)
     http_plain: bool = False
     modalities: tuple[ModalitySettings, ...] = ()
 
@@ -125,6 +144,7 @@ class Settings(BaseSettings):
 
     orthanc_user: str = ""
     orthanc_password_file: Path | None = None
+    orthanc_memory_bytes: int | None = Field(default=None, ge=0)
     stable_age_s: int = Field(default=1, ge=1)
     reconcile_s: float = Field(default=2, gt=0)
     visibility_s: float = Field(default=60, gt=0)

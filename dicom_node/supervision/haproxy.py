@@ -9,15 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dicom_node.settings import Settings
+from dicom_node.supervision import dicom_door
 from dicom_node.supervision.home import Layout
+from dicom_node.supervision.quoting import quoted
 
 HTTP_AT_ONCE: Final = 32
 """Requests of people that Orthanc works on; of its 50 HTTP threads the rest are the node's own."""
 
-DICOM_AT_ONCE: Final = 12
-"""Associations; Orthanc has 16 DICOM threads."""
-
-_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 
 
 def configuration(settings: Settings, layout: Layout, *, dicom: bool) -> str:
@@ -26,15 +25,16 @@ def configuration(settings: Settings, layout: Layout, *, dicom: bool) -> str:
     ``dicom``: whether the node is the one whom modalities call; not before somebody else's Orthanc.
     """
     door = _dicom(settings, layout) if dicom else ()
-    return "\n".join([*_general(), *door, *_queue(settings, layout), ""])
+    return "\n".join([*_general(layout), *door, *_queue(settings, layout), ""])
 
 
-def _general() -> Iterator[str]:
+def _general(layout: Layout) -> Iterator[str]:
     yield "global"
     yield "  log stdout format raw local0 warning"
     yield "  maxconn 4000"
     yield "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
     yield f"  ssl-default-bind-ciphers {_CIPHERS}"
+    yield from dicom_door.general(layout)
     yield "defaults"
     yield "  log global"
     yield "  timeout connect 5s"
@@ -42,21 +42,8 @@ def _general() -> Iterator[str]:
 
 
 def _dicom(settings: Settings, layout: Layout) -> Iterator[str]:
-    tls = ""
-    if settings.dicom_tls_certificate_file is not None:
-        ca = quoted(str(settings.dicom_tls_ca_file))
-        crt = quoted(str(layout.dicom_certificate))
-        tls = f" ssl crt {crt} ca-file {ca} verify required"
-    yield "frontend dicom"
-    yield "  mode tcp"
-    yield f"  bind {settings.listen_address}:{settings.dicom_port}{tls}"
-    yield "  default_backend dicom"
-    yield "backend dicom"
-    yield "  mode tcp"
-    yield "  timeout server 600s"
-    yield "  timeout queue 60s"
-    host = urlsplit(settings.orthanc).hostname
-    yield f"  server orthanc {host}:{settings.orthanc_dicom_port} maxconn {DICOM_AT_ONCE}"
+    host = str(urlsplit(settings.orthanc).hostname)
+    yield from dicom_door.sections(settings, layout, host)
 
 
 def _queue(settings: Settings, layout: Layout) -> Iterator[str]:
@@ -71,8 +58,3 @@ def _queue(settings: Settings, layout: Layout) -> Iterator[str]:
     yield "  timeout server 600s"
     yield "  timeout tunnel 1h"
     yield f"  server orthanc {urlsplit(settings.orthanc).netloc} maxconn {HTTP_AT_ONCE}"
-
-
-def quoted(text: str) -> str:
-    """Return text in single quotes, as HAProxy reads it."""
-    return "'" + text.replace("'", "'\\''") + "'"

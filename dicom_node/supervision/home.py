@@ -101,6 +101,11 @@ class Layout:
         return self.home / "haproxy.cfg"
 
     @property
+    def dicom_door(self) -> Path:
+        """What HAProxy knows of those who may call the DICOM port, and of what they may send."""
+        return self.home / "dicom-door"
+
+    @property
     def orthanc_socket(self) -> Path:
         """Where HAProxy takes nginx's requests to Orthanc, and lets them wait their turn."""
         return self.sockets / "orthanc.sock"
@@ -118,7 +123,7 @@ class Layout:
         """Create the folders, readable by their owner only; raise SettingsError if it cannot."""
         folders = (self.home, self.logs, self.redis_data, self.orthanc_folder, self.secrets)
         more = (self.library_folder, self.orthanc_storage, self.sockets, self.nginx_folder)
-        for folder in (*folders, *more):
+        for folder in (*folders, *more, self.dicom_door):
             _create_private(folder)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import shutil
 import sys
 import sysconfig
@@ -19,6 +20,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 PLUGIN_FILE = CHECKOUT / "orthanc" / "triage_plugin.py"
 ORTHANC_FILE = CHECKOUT / "orthanc" / "orthanc.json"
+_STACK_BYTES = 16 << 20
+_LEAST_BYTES = 4 << 30
+"""Of Orthanc's memory: 200 stacks, and an object of several hundred megabytes."""
+
 _SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
@@ -79,9 +84,32 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
         **binding.environment(layout, settings.orthanc_address),
     }
-    command = (tool("Orthanc"), str(layout.orthanc_folder))
+    command = (*_limited(settings), tool("Orthanc"), str(layout.orthanc_folder))
     folder = binding.folder(layout)
     return Program("orthanc", command, 20, environment, stop_wait_s=30, folder=folder)
+
+
+def _limited(settings: Settings) -> tuple[str, ...]:
+    """Return the words that bound Orthanc's memory, and give its threads a larger stack.
+
+    RLIMIT_DATA, which counts the stacks too; glibc takes their size from RLIMIT_STACK. An object
+    that needs more than that meets an error of its own, where the kernel would end all of Orthanc
+    and with it everybody's associations.
+    """
+    limits = [f"--stack={_at_most(resource.RLIMIT_STACK, _STACK_BYTES)}:"]
+    memory = settings.orthanc_memory_bytes
+    if memory is None:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = max(_LEAST_BYTES, machine // 2)
+    if memory:
+        limits.append(f"--data={_at_most(resource.RLIMIT_DATA, memory)}:")
+    return (tool("prlimit"), *limits)
+
+
+def _at_most(limit: int, wanted: int) -> int:
+    """Return what is wanted of a limit, or what this user may have of it."""
+    _, hard = resource.getrlimit(limit)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _nginx(layout: Layout) -> Program:

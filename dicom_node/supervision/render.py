@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
-from dicom_node.supervision import haproxy, nginx, opening, secrets, site_orthanc
+from dicom_node.supervision import dicom_door, haproxy, nginx, opening, secrets, site_orthanc
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import ORTHANC_FILE, Program
 from dicom_node.supervision.secrets import write_private
@@ -119,6 +119,9 @@ def write_doors(settings: Settings, layout: Layout, *, dicom: bool) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(settings.viewer.resolve())
     for file, text in nginx.words(layout):
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(file, text)
+    for file, text in dicom_door.files(settings, layout):
         file.parent.mkdir(mode=0o700, exist_ok=True)
         write_private(file, text)
     write_private(layout.haproxy_file, haproxy.configuration(settings, layout, dicom=dicom))

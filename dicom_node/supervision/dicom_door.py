@@ -1,0 +1,164 @@
+"""The DICOM door: HAProxy's part in it, and what its Lua reads (``dicom_door.lua`` beside this).
+
+Title, address and certificate of a caller are tied together before Orthanc hears a byte. What
+waits for its turn, and what only drips, waits here and holds none of Orthanc's threads for long.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dicom_node.settings import ModalitySettings, Settings
+from dicom_node.storable import Storable
+from dicom_node.supervision.home import Layout
+from dicom_node.supervision.quoting import quoted
+
+SCRIPT: Final = Path(__file__).with_suffix(".lua")
+
+ORTHANC_THREADS: Final = 64
+"""Associations that Orthanc can hold (DicomThreadsCount); idle ones cost it next to nothing."""
+
+AT_ONCE: Final = 40
+"""Associations of callers who have few; those who have many share `AT_ONCE_GREEDY`."""
+
+AT_ONCE_GREEDY: Final = 16
+FEW: Final = 20
+"""Connections of one address, beyond which it counts as greedy."""
+
+MOST_OF_ONE: Final = 1000
+MOST: Final = 3000
+"""Connections, most of which may be silent: of one address, of all."""
+
+LONGEST_PDU: Final = 131_072
+"""MaximumPduLength of Orthanc, the largest that DCMTK knows."""
+
+_PDU_HEAD: Final = 6
+_RESERVE: Final = 4096
+BUFFER: Final = 2 * (LONGEST_PDU + _PDU_HEAD) + 4 * _RESERVE
+"""Room for the head of a message that is kept back, and for one PDU behind it. Memory that nobody
+writes to is not there: a silent connection costs none of it."""
+
+DEEPEST: Final = 64
+"""Sequences within sequences: structured reports have about fifteen."""
+
+_GREETING_S: Final = 10
+_SILENCE_S: Final = 90
+_ANSWER_S: Final = 600
+_QUEUE_S: Final = 60
+_OPTIONS: Final = {
+    "longest_pdu": LONGEST_PDU,
+    "room": LONGEST_PDU,
+    "deepest": DEEPEST,
+    # A PDU may take so long, a message so long, and more by their bytes; a single pause counts for
+    # less than either, since Orthanc may be to blame for it.
+    "pdu_wait_s": 20,
+    "message_wait_s": 60,
+    "gap_s": 15,
+    "slowest": 8192,
+}
+
+_NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_COMPRESSED: Final = (
+    *(f"1.2.840.10008.1.2.4.{ending}" for ending in ("5?", "6?", "7?", "8?", "90", "91", "92")),
+    *(
+        f"1.2.840.10008.1.2.4.{ending}"
+        for ending in ("93", "94", "10?", "201", "202", "203", "204")
+    ),
+    *("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.6.*", "1.2.840.10008.1.2.7.*"),
+)
+_DEFLATED: Final = (
+    "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"
+)  # fmt: skip
+
+
+def transfer_syntaxes(settings: Settings) -> list[str]:
+    """Return the patterns of the transfer syntaxes that Orthanc accepts.
+
+    Deflated objects (PS3.5 A.5) only where the site admits them: a thousandth of what they become
+    is sent, and their structure cannot be looked at beforehand.
+    """
+    return [*_NATIVE, *_COMPRESSED, *(_DEFLATED if settings.dicom_deflated else ())]
+
+
+def general(layout: Layout) -> Iterator[str]:
+    """Yield the lines that the door adds to HAProxy's global section."""
+    yield f"  tune.bufsize {BUFFER}"
+    yield f"  tune.maxrewrite {_RESERVE}"
+    yield "  tune.ssl.default-dh-param 2048"
+    yield f"  setenv DICOM_DOOR {quoted(str(layout.dicom_door))}"
+    yield f"  lua-load-per-thread {quoted(str(SCRIPT))}"
+
+
+def sections(settings: Settings, layout: Layout, host: str) -> Iterator[str]:
+    """Yield the frontend and the backends of the DICOM port."""
+    yield "frontend dicom"
+    yield "  mode tcp"
+    yield f"  bind {settings.listen_address}:{settings.dicom_port}{_tls(settings, layout)}"
+    yield f"  maxconn {MOST}"
+    yield f"  timeout client {_SILENCE_S}s"
+    yield "  option clitcpka"
+    yield "  option dontlognull"
+    yield "  no log"
+    yield "  log stdout format raw local0 info"
+    yield f"  log-format {quoted(_END)}"
+    yield "  filter lua.dicom"
+    yield "  stick-table type ip size 100k expire 5m store conn_cur"
+    yield "  tcp-request connection track-sc0 src"
+    yield f"  tcp-request connection reject if {{ sc0_conn_cur gt {MOST_OF_ONE} }}"
+    yield f"  tcp-request inspect-delay {_GREETING_S}s"
+    yield "  tcp-request content lua.dicom_judge"
+    refused = "{ var(txn.verdict) -m str calling called }"
+    yield f"  tcp-request content use-service lua.dicom_reject if {refused}"
+    yield "  tcp-request content reject unless { var(txn.verdict) -m str ok }"
+    yield f"  use_backend dicom_greedy if {{ sc0_conn_cur gt {FEW} }}"
+    yield "  default_backend dicom"
+    for name, most in (("dicom", AT_ONCE), ("dicom_greedy", AT_ONCE_GREEDY)):
+        yield f"backend {name}"
+        yield "  mode tcp"
+        yield f"  timeout server {_ANSWER_S}s"
+        yield f"  timeout queue {_QUEUE_S}s"
+        yield "  option srvtcpka"
+        yield f"  server orthanc {host}:{settings.orthanc_dicom_port} maxconn {most}"
+
+
+_END: Final = (
+    "timestamp=%[date,utime(%Y-%m-%dT%H:%M:%SZ)] level=info event=dicom.association_ended "
+    "calling_ae=%[var(sess.title)] address=%ci verdict=%[var(txn.verdict)] bytes=%U "
+    "elapsed_ms=%Tt end=%ts"
+)
+
+
+def _tls(settings: Settings, layout: Layout) -> str:
+    if settings.dicom_tls_certificate_file is None or settings.dicom_tls_ca_file is None:
+        return ""
+    words = f" ssl crt {quoted(str(layout.dicom_certificate))}"
+    words += f" ca-file {quoted(str(settings.dicom_tls_ca_file.resolve()))} verify required"
+    if settings.dicom_tls_crl_file is not None:
+        words += f" crl-file {quoted(str(settings.dicom_tls_crl_file.resolve()))}"
+    return words
+
+
+def files(settings: Settings, layout: Layout) -> Iterator[tuple[Path, str]]:
+    """Yield the files that the Lua reads when HAProxy starts: who may call, and what may come."""
+    folder = layout.dicom_door
+    options = {
+        "title": _hex(settings.ae_title),
+        "tls": str(settings.dicom_tls_certificate_file is not None).lower(),
+        "largest": settings.dicom_largest_bytes,
+        **_OPTIONS,
+    }
+    yield folder / "options", "".join(f"{name} {value}\n" for name, value in options.items())
+    yield folder / "callers", "".join(_caller(modality) for modality in settings.modalities)
+    classes = Storable.of_policy(settings.policy).uids
+    yield folder / "classes", "".join(f"{uid}\n" for uid in sorted(classes))
+
+
+def _caller(modality: ModalitySettings) -> str:
+    name = modality.certificate_name or modality.ae_title.strip()
+    sha256 = modality.certificate_sha256 or "-"
+    return f"{_hex(modality.ae_title)} {modality.host} {_hex(name)} {sha256}\n"
+
+
+def _hex(title: str) -> str:
+    """Return a title without the spaces that do not count (PS3.5 6.2, AE)."""
+    return title.strip().encode().hex()
