@@ -1,4 +1,4 @@
-"""A DICOM caller that puts any bytes on the wire (PS3.8 9.3, PS3.7 9.3): libraries send what is right.
+"""A DICOM caller that puts any bytes on the wire (PS3.8 9.3, PS3.7 9.3), which no library does.
 
 One association, one presentation context, one message after another; each answer is read back.
 """
@@ -23,7 +23,7 @@ _PART: Final = 16_000
 """Bytes of an object in one PDU, as common modalities send them."""
 
 
-class Ended(Exception):  # noqa: N818  # an end of the association, foreseen
+class Ended(Exception):
     """The peer has ended the association, or refused it."""
 
 
@@ -54,13 +54,11 @@ class Caller:
         connection = self.connect()
         try:
             connection.sendall(request(self, sop_class, syntaxes))
-            kind, body = received(connection)
-            if kind != ASSOCIATE_AC:
-                raise Ended(f"PDU {kind}: {body.hex()}")
+            contexts = _contexts(*received(connection), syntaxes)
         except BaseException:
             connection.close()
             raise
-        return Association(connection, sop_class, dict(zip(syntaxes, _accepted(body), strict=True)))
+        return Association(connection, sop_class, contexts)
 
 
 def request(caller: Caller, sop_class: str, syntaxes: Sequence[str]) -> bytes:
@@ -136,7 +134,13 @@ class Association:
         return self.status()
 
     def pieces(
-        self, field: int, sop_instance: str, content: bytes, syntax: str = EXPLICIT
+        self,
+        field: int,
+        sop_instance: str,
+        content: bytes,
+        syntax: str = EXPLICIT,
+        *,
+        part: int = _PART,
     ) -> Iterator[bytes]:
         """Yield the PDUs of a request with an object."""
         context = self.contexts[syntax]
@@ -145,9 +149,9 @@ class Association:
         self._message += 1
         said = command(field, self._message, self._sop_class, sop_instance)
         yield fragment(context, said, command=True, last=True)
-        for at in range(0, max(len(content), 1), _PART):
-            part = content[at : at + _PART]
-            yield fragment(context, part, command=False, last=at + _PART >= len(content))
+        for at in range(0, max(len(content), 1), part):
+            piece = content[at : at + part]
+            yield fragment(context, piece, command=False, last=at + part >= len(content))
 
     def echo(self) -> int:
         """Return the status of a C-ECHO."""
@@ -188,6 +192,13 @@ class Association:
 
 def _item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(content)) + content
+
+
+def _contexts(kind: int, body: bytes, syntaxes: Sequence[str]) -> dict[str, int | None]:
+    """Return the presentation context of each syntax; raise Ended where there is no association."""
+    if kind != ASSOCIATE_AC:
+        raise Ended(f"PDU {kind}: {body.hex()}")
+    return dict(zip(syntaxes, _accepted(body), strict=True))
 
 
 def _accepted(body: bytes) -> Iterator[int | None]:
