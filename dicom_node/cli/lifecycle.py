@@ -1,6 +1,7 @@
 """``dicom-node up``, ``down`` and ``status``."""
 
 import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -44,14 +45,18 @@ def up(*, detach: bool, wait_s: float) -> None:
 
 
 def wait_ready(settings: Settings, deadline_s: float) -> None:
-    """Wait with a spinner; raise NodeError that says what is amiss at the deadline."""
+    """Wait with a spinner; raise NodeError that says what is amiss at the deadline.
+
+    Where a part dies at its start, that is said at once.
+    """
+    start = time.monotonic()
     with err.status("starting") as spinner:
         ready, amiss = lifecycle.wait_ready(
             settings, deadline_s, lambda text: spinner.update(f"starting: {text}")
         )
     if not ready:
         raise NodeError(
-            f"the node is not ready after {deadline_s:.0f} s: {amiss}; "
+            f"the node is not ready after {time.monotonic() - start:.0f} s: {amiss}; "
             f"see {Layout.of(settings).logs}"
         )
 

@@ -10,13 +10,19 @@ from typing import Any
 from dicom_node.errors import NodeError
 
 _TIMEOUT_S = 5.0
-_UP = frozenset({"RUNNING"})
+_START_S = 1
+"""A process that has lived so long is up, if the node's health says so as well."""
+_DIED = ("Exited too quickly", "Bad exit code")
+"""What supervisord says of a process that died; all else says why there was none."""
 _NOBODY = (FileNotFoundError, ConnectionRefusedError)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process as supervisord sees it; ``pid`` and ``uptime_s`` only while it lives."""
+    """One process as supervisord sees it; ``pid`` and ``uptime_s`` only while it lives.
+
+    ``ended_at_s``: when it last ended, where supervisord has seen that.
+    """
 
     name: str
     state: str
@@ -24,11 +30,25 @@ class Part:
     uptime_s: int | None
     message: str
     log: str
+    ended_at_s: int | None = None
 
     @property
     def is_up(self) -> bool:
         """Whether the process runs and has done so for longer than its start takes."""
-        return self.state in _UP
+        lives = self.uptime_s is not None and self.uptime_s >= _START_S
+        return self.state == "RUNNING" or (self.state == "STARTING" and lives)
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the process ended by itself and has not been well for long since."""
+        return self.state in {"BACKOFF", "EXITED", "FATAL"} or (
+            self.state == "STARTING" and self.ended_at_s is not None
+        )
+
+    @property
+    def could_not_be_started(self) -> bool:
+        """Whether there was no process at all: ``message`` then says why."""
+        return bool(self.message) and not self.message.startswith(_DIED) and not self.pid
 
 
 class Supervisord:
@@ -114,4 +134,5 @@ def _part(row: dict[str, Any]) -> Part:
         uptime_s=max(0, int(row["now"]) - int(row["start"])) if pid else None,
         message=str(row["spawnerr"]),
         log=str(row["stdout_logfile"]),
+        ended_at_s=int(row["stop"]) or None,
     )

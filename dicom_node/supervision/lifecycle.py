@@ -11,7 +11,7 @@ import psutil
 
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.settings import Settings
-from dicom_node.supervision import binding, health, listeners, render
+from dicom_node.supervision import binding, deaths, health, listeners, render
 from dicom_node.supervision.client import Part, Supervisord
 from dicom_node.supervision.health import Health
 from dicom_node.supervision.home import Layout
@@ -93,13 +93,20 @@ def wait_ready(
 ) -> tuple[bool, str]:
     """Wait until every part is up and the node says that it is ready.
 
-    Returns whether it is, and what was still amiss. ``progress`` gets that text meanwhile.
+    Returns whether it is, and what was still amiss, well before the deadline where a part dies
+    at its start. ``progress`` gets that text meanwhile.
     Ends the node and raises NodeError where Orthanc listens elsewhere than behind its doors.
     """
-    end = time.monotonic() + deadline_s
+    start = time.monotonic()
+    end = start + deadline_s
+    watch = deaths.Watch()
     while True:
         parts = state(settings)
+        if dying := watch.see(parts, time.monotonic() - start):
+            return False, dying
         ready, amiss = verdict(parts, health.ask(settings))
+        if ready and (unsettled := watch.unsettled()):
+            ready, amiss = False, f"{', '.join(unsettled)} died and came back just now"
         if ready:
             require_kept(settings, parts)
         if ready or time.monotonic() > end:
@@ -136,9 +143,9 @@ def verdict(parts: tuple[Part, ...], answer: Health) -> tuple[bool, str]:
     """Tell whether the node is ready, and what is amiss where it is not."""
     if not parts:
         return False, "the node is down"
-    down = [f"{part.name} is {part.state}" for part in parts if not part.is_up]
+    down = [deaths.told(part) for part in parts if not part.is_up]
     if down:
-        return False, ", ".join(down)
+        return False, "; ".join(down)
     return answer.ready, answer.message
 
 

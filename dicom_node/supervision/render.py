@@ -17,6 +17,10 @@ _LOG_ROTATION = "10MB"
 _LOG_BACKUPS = 5
 _RETRIES = 1_000_000_000
 """Supervisord has no word for "for ever"; it waits one second longer after each attempt."""
+_START_S = 30
+"""What dies sooner waits longer and longer before it is started again. Orthanc lives for six
+seconds before it finds its plugin unfit, the worker for twenty on a slow machine. Nobody waits
+for these seconds: `Part.is_up`."""
 
 
 def supervisor(layout: Layout, programs: Iterable[Program]) -> str:
@@ -62,7 +66,7 @@ def _program(layout: Layout, program: Program) -> list[str]:
         f"priority={program.priority}",
         "autostart=true",
         "autorestart=true",
-        "startsecs=1",
+        f"startsecs={_START_S}",
         f"startretries={_RETRIES}",
         "stopsignal=TERM",
         f"stopwaitsecs={program.stop_wait_s}",

@@ -146,7 +146,7 @@ def test_a_deep_home_still_gets_sockets(tmp_path: Path) -> None:
     [
         ([], True, False, "down"),
         (["RUNNING", "BACKOFF"], True, False, "p1 is BACKOFF"),
-        (["RUNNING", "STARTING"], True, False, "p1 is STARTING"),
+        (["RUNNING", "STARTING"], True, True, "amiss"),
         (["RUNNING", "RUNNING"], False, False, "amiss"),
         (["RUNNING", "RUNNING"], True, True, "amiss"),
     ],
