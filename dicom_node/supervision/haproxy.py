@@ -4,7 +4,8 @@ Orthanc has a thread for each connection, and few of them. What people ask for w
 turn, so that the node's own processes, which ask Orthanc without a detour, find a thread free.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,7 +26,33 @@ def configuration(settings: Settings, layout: Layout, *, dicom: bool) -> str:
     ``dicom``: whether the node is the one whom modalities call; not before somebody else's Orthanc.
     """
     door = _dicom(settings, layout) if dicom else ()
-    return "\n".join([*_general(layout), *door, *_queue(settings, layout), ""])
+    lines = [*_general(layout), *door, *_queue(settings, layout)]
+    return "\n".join([*_looked_up(lines, urlsplit(settings.orthanc).hostname or ""), ""])
+
+
+def _looked_up(lines: Iterable[str], host: str) -> Iterator[str]:
+    """Yield the lines so that a host with a name, as in containers, is looked up again and again.
+
+    Its address is another when it comes back, and it may well be away when HAProxy starts.
+    """
+    if is_address(host):
+        yield from lines
+        return
+    for line in lines:
+        server = line.startswith("  server orthanc ")
+        yield f"{line} resolvers site init-addr libc,none" if server else line
+    yield "resolvers site"
+    yield "  parse-resolv-conf"
+    yield "  hold valid 1s"
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is given by its address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _general(layout: Layout) -> Iterator[str]:

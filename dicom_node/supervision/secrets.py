@@ -25,7 +25,7 @@ def write(settings: Settings) -> None:
         except OSError as exc:
             raise SettingsError(f"{file} cannot be made: {exc.strerror}") from exc
     if not settings.orthanc_url:
-        _write_account(settings, Layout.of(settings))
+        write_account(settings, Layout.of(settings))
     layout = Layout.of(settings)
     _write_pair(settings.https_certificate_file, settings.https_key_file, layout.https_certificate)
     _write_pair(
@@ -48,7 +48,7 @@ def _check(settings: Settings) -> None:
     transport.require_tls(settings)
 
 
-def _write_account(settings: Settings, layout: Layout) -> None:
+def write_account(settings: Settings, layout: Layout) -> None:
     """Give Orthanc the one account by which nginx and the node's own processes come in."""
     user, password = settings.orthanc_credentials or (ORTHANC_USER, "")
     accounts = json.dumps({"RegisteredUsers": {user: password}})
