@@ -45,7 +45,7 @@ def films(data: Path, count: int, folder: Path) -> list[tuple[str, list[Path]]]:
     """Wrap films of the core set's test split, spread over its labels, as CR objects."""
     rows = [
         row
-        for row in csv.DictReader((data / "cxr" / "manifest.csv").open())
+        for row in csv.DictReader((data / "cxr" / "manifest.csv").open(encoding="utf-8"))
         if row["set"] == "core" and row["split"] == "test"
     ]
     by_label: dict[str, list[dict[str, str]]] = {}

@@ -22,8 +22,12 @@ _UNLOCKED = frozenset({"torch", "torchvision"})
 
 def main(whole: Path, debian: Path) -> int:
     """Print the bill; return the exit status."""
-    wanted = runtime(Path("requirements.lock").read_text()) | _UNLOCKED
-    bill = narrowed(json.loads(whole.read_text()), wanted, packages(debian.read_text()))
+    wanted = runtime(Path("requirements.lock").read_text(encoding="utf-8")) | _UNLOCKED
+    bill = narrowed(
+        json.loads(whole.read_text(encoding="utf-8")),
+        wanted,
+        packages(debian.read_text(encoding="utf-8")),
+    )
     text = json.dumps(bill, indent=2, sort_keys=True) + "\n"
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if fault is not None:

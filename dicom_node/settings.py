@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     def internal_token(self) -> str | None:
         """That token, or None where no ``up`` has made one yet."""
         try:
-            return self.token_file.read_text().strip() or None
+            return self.token_file.read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:
             return None
         except OSError as exc:

@@ -36,7 +36,7 @@ def verify(model: Served, folder: Path) -> None:
     """
     name = model.card.name
     try:
-        recorded = json.loads((folder / GOLDEN_FILE).read_text())
+        recorded = json.loads((folder / GOLDEN_FILE).read_text(encoding="utf-8"))
         expected: dict[str, float] = recorded["numbers"]
         tolerance = float(recorded["tolerance"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
@@ -59,4 +59,4 @@ def record(model: Served, folder: Path, tolerance: float) -> None:
     """Write the golden numbers of a newly trained model."""
     numbers = {key: round(number, 6) for key, number in model.golden().items()}
     text = json.dumps({"tolerance": tolerance, "numbers": numbers}, indent=2)
-    (folder / GOLDEN_FILE).write_text(text + "\n")
+    (folder / GOLDEN_FILE).write_text(text + "\n", encoding="utf-8")

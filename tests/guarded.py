@@ -101,7 +101,7 @@ def guarded_node(
     authority = Authority(folder / "ca")
     pair = authority.issue("127.0.0.1", *names, "node.example")
     secret = folder / "client-secret"
-    secret.write_text("a secret of the site\n")
+    secret.write_text("a secret of the site\n", encoding="utf-8")
     with _provider() as issuer:
         port = free_port()
         words: Mapping[str, object] = {
@@ -112,11 +112,11 @@ def guarded_node(
             "issuer": issuer,
             "secret": secret,
         }
-        (home / "node.toml").write_text(_TOML.format(**words))
+        (home / "node.toml").write_text(_TOML.format(**words), encoding="utf-8")
         live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
         for role in Role:
             file = folder / f"{role.value}.password"
-            file.write_text(password_of(role.value) + "\n")
+            file.write_text(password_of(role.value) + "\n", encoding="utf-8")
             options = ("--role", role.value, "--password-file", str(file))
             live.run("users", "add", role.value, *options)
         with live.running():

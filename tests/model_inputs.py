@@ -51,10 +51,10 @@ def copied(entry: Entry, folder: Path) -> Entry:
 
 def replace_in(file: Path, old: str, new: str) -> None:
     """Replace text that must be there."""
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     if old not in text:
         raise AssertionError(f"{file} lacks {old!r}")
-    file.write_text(text.replace(old, new))
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def labels_of(card: ModelCard) -> Iterator[str]:

@@ -29,7 +29,7 @@ class OtherMachine:
             ["ip", "netns", "exec", self.name, *command],
             env={**os.environ, **variables},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=120,
             check=False,
         )

@@ -39,7 +39,9 @@ def free_port() -> int:
     One from the kernel's own range could be a connection's by the time that a node listens. Each of
     pytest's workers has ports of its own.
     """
-    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    given = int(
+        Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()[0]
+    )
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
@@ -89,7 +91,7 @@ class LiveNode:
             [sys.executable, "-m", "worker.main", *arguments],
             env={**self.environment, **self._variables()},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=300,
             check=False,
         )
@@ -108,7 +110,8 @@ class LiveNode:
     def logs(self, lines: int = 40) -> str:
         """Return the end of each log file."""
         return "\n".join(
-            f"== {f.name}\n" + "\n".join(f.read_text(errors="replace").splitlines()[-lines:])
+            f"== {f.name}\n"
+            + "\n".join(f.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
             for f in sorted((self.home / "logs").glob("*.log"))
         )
 

@@ -51,12 +51,12 @@ worker_memory_bytes = {MEMORY_MIB * MIB}
 @contextmanager
 def small_node(home: Path) -> Iterator[LiveNode]:
     """Start a node whose images lie on a small tmpfs; it takes a superuser to mount one."""
-    rules = policy.DEFAULT_FILE.read_text()
+    rules = policy.DEFAULT_FILE.read_text(encoding="utf-8")
     for old, new in _POLICY.items():
         assert old in rules
         rules = rules.replace(old, new)
-    (home / "policy.toml").write_text(rules + _RULES)
-    (home / "node.toml").write_text(_NODE.format(home=home))
+    (home / "policy.toml").write_text(rules + _RULES, encoding="utf-8")
+    (home / "node.toml").write_text(_NODE.format(home=home), encoding="utf-8")
     node = LiveNode.at(home)
     if not may_mount():
         missing_tool("a small disk can be mounted by root alone")
@@ -89,5 +89,5 @@ def readers(node: LiveNode) -> list[psutil.Process]:
 
 def peak_mib(process: int) -> int:
     """Return the most memory that a process has ever held."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024

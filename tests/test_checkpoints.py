@@ -27,7 +27,10 @@ def passing(folder: Path | None) -> subprocess.Popen[str]:
     if folder is not None:
         environment["NODE_CHECKPOINTS"] = str(folder)
     return subprocess.Popen(
-        [sys.executable, "-c", _PASS_A_STEP], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _PASS_A_STEP],
+        env=environment,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
     )
 
 

@@ -9,7 +9,7 @@ from dicom_node.settings import Settings
 from dicom_node.supervision.programs import programs
 
 ROOT = Path(__file__).resolve().parents[1]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
@@ -23,15 +23,15 @@ def test_each_process_has_a_row(tmp_path: Path) -> None:
 
 
 def test_each_dependency_has_its_reason() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    table = (ROOT / "docs" / "decisions" / "dependencies.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = (ROOT / "docs" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
     for requirement in project["dependencies"]:
         name = requirement.partition("==")[0].partition("[")[0]
         assert f"| `{name}` |" in table, name
 
 
 def test_readme_names_the_two_commands_and_the_limits() -> None:
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     first_screen = "\n".join(text.splitlines()[:40])
     for needed in ("script/demo", "script/test", "research only", "C-STORE"):
         assert needed in first_screen
@@ -39,7 +39,7 @@ def test_readme_names_the_two_commands_and_the_limits() -> None:
 
 def test_each_link_inside_the_documents_leads_somewhere() -> None:
     for file in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        for part in file.read_text().split("](")[1:]:
+        for part in file.read_text(encoding="utf-8").split("](")[1:]:
             target = part.partition(")")[0].partition("#")[0]
             if target and "://" not in target:
                 assert (file.parent / target).exists(), f"{file.name}: {target}"

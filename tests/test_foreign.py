@@ -20,7 +20,7 @@ def said_by(body: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(secret=SECRET, body=body)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )

@@ -30,7 +30,7 @@ def repository(*patterns: str) -> list[Path]:
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     files = [ROOT / line for line in listed.stdout.splitlines()]

@@ -14,7 +14,7 @@ ELSEWHERE = re.compile(r"['\"`](https?:)?//")
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda f: f.name)
 def test_module_is_short_and_writes_text_alone(file: Path) -> None:
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST
     assert text.startswith("//"), "a module begins with what it is for"
     assert MARKUP.findall(text) == []
@@ -23,7 +23,7 @@ def test_module_is_short_and_writes_text_alone(file: Path) -> None:
 
 @pytest.mark.parametrize("file", [f for f in MODULES if f.suffix == ".mjs"], ids=lambda f: f.name)
 def test_what_is_exported_is_explained(file: Path) -> None:
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         if line.startswith("export ") and not line.startswith("export default"):
             assert lines[number - 1].rstrip().endswith("*/"), f"{file.name}:{number + 1}"

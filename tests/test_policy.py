@@ -12,12 +12,12 @@ from dicom_node.domain import Resend, StudyKind
 from dicom_node.errors import SettingsError
 from dicom_node.policy import DEFAULT_FILE
 
-SHIPPED = DEFAULT_FILE.read_text()
+SHIPPED = DEFAULT_FILE.read_text(encoding="utf-8")
 
 
 def written(folder: Path, text: str) -> Path:
     file = folder / "policy.toml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

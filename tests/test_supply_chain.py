@@ -25,7 +25,7 @@ EXPLAINED = {"worker/shadow_process.py", "worker/shadow_reader.py"}
 
 def sources() -> Iterator[tuple[str, ast.AST]]:
     for file in repository("*.py"):
-        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+        yield str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

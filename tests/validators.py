@@ -13,7 +13,7 @@ def dciodvfy_errors(file: Path) -> list[str]:
     """Return what dciodvfy calls an error; fails where it died before it had read all."""
     if shutil.which("dciodvfy") is None:
         missing_tool("dciodvfy is not installed (Debian: dicom3tools)")
-    ran = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True,
+    ran = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, encoding="utf-8",
                          check=False, timeout=60)  # fmt: skip
     errors = [line for line in ran.stderr.splitlines() if line.startswith("Error")]
     assert ran.returncode == bool(errors), ran.stderr[-2000:]
@@ -26,5 +26,5 @@ def validate_sr(file: Path) -> None:
     if not script.is_file():
         missing_tool(f"no validate-sr at {script}; set NODE_DATA")
     command = ["/usr/bin/env", f"PYTHON={sys.executable}", str(script), str(file)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
     assert ended.returncode == 0, ended.stdout + ended.stderr

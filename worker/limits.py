@@ -50,11 +50,15 @@ def confine(settings: Settings) -> None:
 
 
 def _machine() -> int:
-    words = next(line for line in _MEMINFO.read_text().splitlines() if line.startswith("MemTotal"))
+    words = next(
+        line
+        for line in _MEMINFO.read_text(encoding="utf-8").splitlines()
+        if line.startswith("MemTotal")
+    )
     return int(words.split()[1]) << 10
 
 
 def _containers() -> list[int]:
     """Return the limits of the container, if any; 'max' is none."""
-    found = [file.read_text().strip() for file in _CGROUPS if file.is_file()]
+    found = [file.read_text(encoding="utf-8").strip() for file in _CGROUPS if file.is_file()]
     return [int(text) for text in found if text.isdigit()] or [_machine()]

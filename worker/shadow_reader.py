@@ -48,7 +48,7 @@ def _step_back() -> None:
     """Let the worker go first: less processor time, and first in line where memory runs out."""
     os.nice(_LOWER_BY)
     with contextlib.suppress(OSError):  # a kernel without it, or a container that forbids it
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="utf-8")
 
 
 def _receive(connection: "Connection[object, Job]", jobs: "SimpleQueue[Job]") -> None:

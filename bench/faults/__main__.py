@@ -55,7 +55,7 @@ def main() -> None:
             print(f"{one.fault} at {one.point}: {promise}")
     print(table.summary(trials))
     if options.markdown:
-        options.markdown.write_text(table.markdown(trials) + "\n")
+        options.markdown.write_text(table.markdown(trials) + "\n", encoding="utf-8")
     if not trials or any(one.broken for one in trials):
         raise SystemExit(1)
 
@@ -86,7 +86,7 @@ def _try_all(
 def _tell(one: Trial, file: Path | None) -> None:
     _console.print(f"{one.fault} at {one.point}: {table.cell(one)} {' '.join(one.broken)}")
     if file:
-        with file.open("a") as lines:
+        with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(one)) + "\n")
 
 

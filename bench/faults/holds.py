@@ -32,7 +32,7 @@ class Holds:
     def holder(self, point: Point) -> int | None:
         """Return the process id of whoever holds at the point."""
         file = self.folder / point.reached
-        told = file.read_text() if file.exists() else ""
+        told = file.read_text(encoding="utf-8") if file.exists() else ""
         return int(told) if told else None
 
     def wait(self, point: Point, deadline_s: float) -> int:

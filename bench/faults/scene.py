@@ -83,7 +83,7 @@ class Scene:
         return time.monotonic() - started
 
     def _supervisor(self) -> int:
-        return int(Layout.of(self.settings).supervisor_pid_file.read_text())
+        return int(Layout.of(self.settings).supervisor_pid_file.read_text(encoding="utf-8"))
 
     def _parts(self) -> tuple[Part, ...]:
         return lifecycle.state(self.settings)
@@ -101,7 +101,7 @@ def opened(home: Path, ports: Ports, environment: Mapping[str, str]) -> Iterator
         **environment,
     }
     node = LiveNode(home, ports.http, ports.dicom, ports.pacs, variables)
-    (home / "node.toml").write_text(destination(ports.pacs))
+    (home / "node.toml").write_text(destination(ports.pacs), encoding="utf-8")
     pacs = Pacs(ports.pacs)
     pacs.on()
     try:

@@ -88,7 +88,7 @@ def _report(tallies: dict[str, Tally], wish: argparse.Namespace, took_s: float) 
         }
         for name, tally in tallies.items()
     }
-    (wish.output / "counts.json").write_text(json.dumps(summary, indent=2))
+    (wish.output / "counts.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

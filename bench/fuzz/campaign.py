@@ -83,7 +83,7 @@ class Campaign:
         study = targets.study(fault.target, self.seed, fault.index, self.seeds)
         for number, content in enumerate(study):
             (place / f"{number}.dcm").write_bytes(content)
-        (place / "fault.txt").write_text(f"{fault.kind}\n\n{fault.report}\n")
+        (place / "fault.txt").write_text(f"{fault.kind}\n\n{fault.report}\n", encoding="utf-8")
         return place
 
     def _chunk(self, target: str, first: int, end: int) -> Tally:

@@ -144,7 +144,7 @@ class Provider:
     def _client(self) -> OAuth2Client:
         return OAuth2Client(
             self._site.client_id,
-            self._site.client_secret_file.read_text().strip(),
+            self._site.client_secret_file.read_text(encoding="utf-8").strip(),
             scope="openid profile email",
             redirect_uri=self._redirect_uri,
             code_challenge_method="S256",

@@ -60,7 +60,7 @@ def docs() -> HTMLResponse:
 
 def page(name: str, status: HTTPStatus = HTTPStatus.OK, **words: str) -> HTMLResponse:
     """Fill a template; the policy stands in the page too, since a proxy may drop the header."""
-    template = Template((STATIC / f"{name}.html").read_text())
+    template = Template((STATIC / f"{name}.html").read_text(encoding="utf-8"))
     safe = {key: html.escape(text) for key, text in words.items()}
     headers = {
         "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'none'",

@@ -34,7 +34,7 @@ class Pseudonyms:
                 private.make(file, f"{secrets.token_hex(_KEY_BYTES)}\n".encode())
             if file.stat().st_mode & 0o077:
                 raise ExportError(f"{file} is open to other users: chmod 600 {file}")
-            key = bytes.fromhex(file.read_text().strip())
+            key = bytes.fromhex(file.read_text(encoding="utf-8").strip())
         except (OSError, ValueError) as exc:
             raise ExportError(f"the key {file} cannot be used: {type(exc).__name__}") from exc
         if len(key) < _KEY_BYTES:

@@ -93,7 +93,8 @@ def _run(
             cwd=cwd,
             env=variables,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
         )

@@ -227,14 +227,14 @@ def _rules(settings: Settings) -> Policy:
 def _shipped_names() -> Iterator[str]:
     for card in (CHECKOUT / "models").glob("*/card.toml"):
         try:
-            yield str(tomllib.loads(card.read_text())["name"])
+            yield str(tomllib.loads(card.read_text(encoding="utf-8"))["name"])
         except (tomllib.TOMLDecodeError, KeyError, OSError):
             continue  # `_weights` tells what is wrong with it
 
 
 def _weights_of(card: Path) -> tuple[bool, str]:
     try:
-        entry = tomllib.loads(card.read_text())["weights"]
+        entry = tomllib.loads(card.read_text(encoding="utf-8"))["weights"]
         file, sha256 = card.with_name(entry["file"]), str(entry["sha256"])
     except (tomllib.TOMLDecodeError, KeyError, OSError) as exc:
         return False, f"{card.name} names no weights: {exc}"
@@ -253,7 +253,12 @@ def _sha256(file: Path) -> str:
 def _output(*command: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603  # a tool by its full path, without user input
-            command, capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TOOL_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         return f"does not run: {exc}"

@@ -61,7 +61,11 @@ def _try_doors(parts: Iterable[Program]) -> None:
     for part in parts:
         if part.trial:
             done = subprocess.run(  # noqa: S603  # our own programs and files
-                part.trial, capture_output=True, text=True, encoding="utf-8", check=False
+                part.trial,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
             )
             if done.returncode != 0:
                 words = (done.stderr or done.stdout).strip()
@@ -71,7 +75,11 @@ def _try_doors(parts: Iterable[Program]) -> None:
 def start_detached(configuration: Path) -> None:
     """Start supervisord in the background; raise NodeError with its own words if it cannot."""
     done = subprocess.run(  # noqa: S603  # our own interpreter and file
-        _command(configuration), capture_output=True, text=True, check=False
+        _command(configuration),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         raise NodeError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")

@@ -108,7 +108,7 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     layout = Layout.of(settings)
     site_orthanc.require_unreplaced(layout)
     write_private(layout.redis_file, redis(layout))
-    write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text())
+    write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text(encoding="utf-8"))
     write_private(layout.orthanc_folder / "dicom.json", opening.render(settings))
     secrets.write(settings)
     write_doors(settings, layout, dicom=not settings.orthanc_url)

@@ -151,7 +151,9 @@ def elsewhere(job: Job) -> tuple[Figure, ...]:
     """Return the figures on held-out sources that runs of this recipe beside it have left."""
     found = []
     for file in sorted(job.output.parent.glob(f"{job.recipe.name}-without-*/metrics.json")):
-        figures = [Figure(**figure) for figure in json.loads(file.read_text())["figures"]]
+        figures = [
+            Figure(**figure) for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]
+        ]
         found += [figure for figure in figures if HELD_OUT in figure.on]
     return tuple(found)
 

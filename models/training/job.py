@@ -166,7 +166,7 @@ def save(
         "figures": [figure.model_dump() for figure in figures],
         "history": [asdict(epoch) for epoch in outcome.history],
     }
-    (job.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    (job.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     report.write(job.output / report.FILE, _report(job, card.load(folder), outcome, figures))
     return folder
 

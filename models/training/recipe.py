@@ -208,7 +208,7 @@ def load(name_or_file: str) -> Recipe:
     if file.suffix != ".toml":
         file = FOLDER / f"{name_or_file}.toml"
     try:
-        read = Recipe(**tomllib.loads(file.read_text()))
+        read = Recipe(**tomllib.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError as exc:
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
         raise SettingsError(f"no recipe {name_or_file}; there are: {known}") from exc

@@ -185,7 +185,7 @@ def machine(device: str, seconds: float | None = None) -> Machine:
 
 def _processor() -> str:
     if _CPU_FACTS.is_file():
-        for line in _CPU_FACTS.read_text().splitlines():
+        for line in _CPU_FACTS.read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "model name":
                 return value.strip()

@@ -87,7 +87,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def provider(site: Site, tmp_path: Path) -> Provider:
     secret = tmp_path / "secret"
-    secret.write_text("a secret\n")
+    secret.write_text("a secret\n", encoding="utf-8")
     chosen = OidcSettings(
         issuer=site.issuer,
         client_id="node",

@@ -61,4 +61,4 @@ def test_search_below_a_study_goes_on_to_orthanc_decoded(client: AsgiClient) -> 
 
 def test_config_of_the_viewer_asks_here() -> None:
     config = Path(__file__).parents[2] / "orthanc" / "viewer" / "app-config.js"
-    assert "/ai/qido" in config.read_text()
+    assert "/ai/qido" in config.read_text(encoding="utf-8")

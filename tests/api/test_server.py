@@ -32,7 +32,7 @@ def home() -> Iterator[Path]:
 def process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start the API alone: no Orthanc, no Redis, no worker."""
     (home / "secrets").mkdir()
-    (home / "secrets" / "internal-token").write_text("token\n")
+    (home / "secrets" / "internal-token").write_text("token\n", encoding="utf-8")
     settings = {"NODE_HOME": str(home), "NODE_HTTP_PORT": str(free_port())}
     started = subprocess.Popen(
         [sys.executable, "-m", "dicom_node.api.server"],

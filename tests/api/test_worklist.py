@@ -87,20 +87,24 @@ def test_page_asks_no_other_host_and_all_that_it_names_is_there(
 
 @pytest.mark.parametrize("script", sorted(STATIC.glob("*.js"), key=str), ids=lambda p: p.name)
 def test_scripts_never_write_markup(script: object) -> None:
-    source = (STATIC / str(script)).read_text()
+    source = (STATIC / str(script)).read_text(encoding="utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", source)
     assert "https://" not in source
 
 
 @pytest.mark.parametrize("word", [*RefusalCode, *Stage], ids=str)
 def test_each_refusal_and_each_stage_has_its_advice(word: str) -> None:
-    assert re.search(rf"^  {word}: ", (STATIC / "advice.js").read_text(), re.MULTILINE)
+    assert re.search(
+        rf"^  {word}: ", (STATIC / "advice.js").read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 def test_scripts_are_short_and_have_their_words_from_the_domain() -> None:
-    words = (STATIC / "words.js").read_text()
+    words = (STATIC / "words.js").read_text(encoding="utf-8")
     assert all(f"  {state}: [" in words for state in RunState if state is not RunState.SUPERSEDED)
-    lengths = {file.name: file.read_text().count("\n") for file in STATIC.glob("*.*s")}
+    lengths = {
+        file.name: file.read_text(encoding="utf-8").count("\n") for file in STATIC.glob("*.*s")
+    }
     assert {name: count for name, count in lengths.items() if count > 300} == {}
 
 

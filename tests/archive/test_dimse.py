@@ -91,7 +91,7 @@ def test_echo_without_a_peer_is_a_delivery_failure() -> None:
 
 def test_send_gives_each_file_its_outcome(scp: Scp, film: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.dcm"
-    page.write_text("<html></html>")
+    page.write_text("<html></html>", encoding="utf-8")
     outcomes = {o.path.name: o for o in StoreScu(_peer(scp)).send([film, page])}
     assert outcomes["film.dcm"].stored
     assert not outcomes["page.dcm"].stored

@@ -124,7 +124,7 @@ def test_delivery_to_dcmtk(authority: Authority, film: Path, tmp_path: Path) -> 
 
 def test_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pem"
-    bad.write_text("no certificate")
+    bad.write_text("no certificate", encoding="utf-8")
     with pytest.raises(DeliveryFailed, match="cannot be used"):
         tls_context(bad, None, None)
 

@@ -98,7 +98,7 @@ def test_answer_that_is_none_is_tried_again(site: Site, film: Path, kind: str, b
 
 def test_file_that_is_gone_or_none_is_told(site: Site, tmp_path: Path) -> None:
     page = tmp_path / "page.dcm"
-    page.write_text("<html></html>")
+    page.write_text("<html></html>", encoding="utf-8")
     for file in (page, tmp_path / "gone.dcm"):
         with pytest.raises(DeliveryFailed, match="cannot be read"):
             site.destination().send(file)

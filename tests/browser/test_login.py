@@ -38,7 +38,7 @@ def ada(node: LiveNode, uid: str, request: pytest.FixtureRequest, tmp_path: Path
     """
     del uid
     file = tmp_path / "password"
-    file.write_text(PASSWORD)
+    file.write_text(PASSWORD, encoding="utf-8")
     role = getattr(request, "param", "radiologist")
     node.run("users", "add", "ada", "--role", role, "--password-file", str(file))
     wait_for(node, httpx.codes.FORBIDDEN)

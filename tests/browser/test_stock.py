@@ -94,7 +94,9 @@ def test_report_is_readable_in_other_viewers(
     if program is None:
         missing_tool("dsr2html is not installed (dcmtk)")
     command = [program, str(tmp_path / "sr.dcm")]
-    page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    page = subprocess.run(
+        command, capture_output=True, encoding="utf-8", check=True, timeout=60
+    ).stdout
     source = dcmread(samples[name].files[0], stop_before_pixels=True)
     assert report.StudyDescription == source.StudyDescription
     for finding in told["findings"]:

@@ -88,7 +88,7 @@ def test_export_as_json_and_as_dicom(ledger: Ledger, tmp_path: Path) -> None:
     assert json.loads(lines[1])["hash"] == ledger.audit.entries()[-2].hash
     file = tmp_path / "trail.xml"
     run("audit", "export", "--format", "dicom", "--output", str(file), "--study", STUDY)
-    messages = file.read_text().splitlines()
+    messages = file.read_text(encoding="utf-8").splitlines()
     assert len(messages) == 2
     for message in messages:
         GRAMMAR.assertValid(etree.fromstring(message))

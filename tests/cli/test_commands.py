@@ -118,7 +118,7 @@ def test_up_with_a_broken_policy_starts_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     policy = tmp_path / "policy.toml"
-    policy.write_text("version = 1")
+    policy.write_text("version = 1", encoding="utf-8")
     monkeypatch.setenv("NODE_POLICY", str(policy))
     result = run("up", "--detach")
     assert result.exit_code == 1

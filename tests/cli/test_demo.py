@@ -91,7 +91,7 @@ def test_given_folder_passes_over_what_is_no_dicom(tmp_path: Path) -> None:
     image = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "image").write_bytes(image)
-    (tmp_path / "notes.txt").write_text("no DICOM file")
+    (tmp_path / "notes.txt").write_text("no DICOM file", encoding="utf-8")
     (tmp_path / ".hidden").write_bytes(image)
     (tmp_path / "DICOMDIR").write_bytes(image)
     files, expected = demo._given(tmp_path)
@@ -100,13 +100,13 @@ def test_given_folder_passes_over_what_is_no_dicom(tmp_path: Path) -> None:
 
 
 def test_given_folder_without_dicom_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no DICOM file")
+    (tmp_path / "notes.txt").write_text("no DICOM file", encoding="utf-8")
     with pytest.raises(NodeError, match="no DICOM file"):
         demo._given(tmp_path)
 
 
 def test_files_below_keeps_single_files_and_sorts_folders(tmp_path: Path) -> None:
     for name in ("b", "a", ".hidden"):
-        (tmp_path / name).write_text("x")
+        (tmp_path / name).write_text("x", encoding="utf-8")
     single = tmp_path / ".hidden"
     assert send.files_below([single, tmp_path]) == [single, tmp_path / "a", tmp_path / "b"]

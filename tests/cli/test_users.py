@@ -69,7 +69,7 @@ def test_weak_password_is_refused() -> None:
 def test_user_is_changed_and_removed(tmp_path: Path) -> None:
     add("ada", Role.OPERATOR)
     add("eve", Role.READER)
-    (tmp_path / "password").write_text("another long password\n")
+    (tmp_path / "password").write_text("another long password\n", encoding="utf-8")
     for arguments in (
         ("role", "eve", "radiologist"),
         ("disable", "eve"),

@@ -27,7 +27,7 @@ PASSWORD = re.compile(r"password(?!-file|_file)\s*[:=]|://[^/@\s]*:[^/@\s]+@", r
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """Return the file as Compose sees it where no variable is set."""
-    text = (ROOT / "docker-compose.yml").read_text()
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     read: dict[str, Any] = yaml.safe_load(VARIABLE.sub(lambda m: m["default"] or "", text))
     return read
 
@@ -89,7 +89,7 @@ def test_a_command_is_the_supervisors(
 
 
 def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
-    text = (ROOT / "worker" / "Dockerfile").read_text().replace("\\\n", "")
+    text = (ROOT / "worker" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
     command = re.search(r"CMD \[\"redis-server\",(.*?)\]", text)
     assert command is not None
     words = shlex.split(command[1].replace(",", " "))
@@ -102,11 +102,13 @@ def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
 
 def test_orthanc_answers_other_containers(services: dict[str, dict[str, Any]]) -> None:
     assert services["orthanc"]["environment"]["NODE_ORTHANC_REMOTE"] == "true"
-    assert "${NODE_ORTHANC_REMOTE:-false}" in (ROOT / "orthanc" / "orthanc.json").read_text()
+    assert "${NODE_ORTHANC_REMOTE:-false}" in (ROOT / "orthanc" / "orthanc.json").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_orthanc_sends_without_delay() -> None:
-    assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text()
+    assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["orthanc", "api", "intake", "worker", "beat"])
@@ -124,21 +126,23 @@ def test_people_log_in_and_the_parts_share_one_token(
 def test_orthanc_makes_the_token_and_its_health_is_asked_with_it(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    start = (ROOT / "orthanc" / "start").read_text()
+    start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
     assert "secrets.token_urlsafe(32)" in start
     assert "umask 077" in start
     header = re.search(r"--header @(\S+)", services["orthanc"]["healthcheck"]["test"])
     assert header is not None
     assert header[1] == "/tmp/orthanc/header"
     assert '>"$folder/header"' in start
-    assert '"AuthenticationEnabled" : false' in (ROOT / "orthanc" / "orthanc.json").read_text()
+    assert '"AuthenticationEnabled" : false' in (ROOT / "orthanc" / "orthanc.json").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
     environment = services["orthanc"]["environment"]
     names = ("NODE_BIND", "NODE_DICOM_PLAIN", "NODE_HTTP_PLAIN")
     assert [environment[name] for name in names] == ["127.0.0.1", "false", "false"]
-    start = (ROOT / "orthanc" / "start").read_text()
+    start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
     rule = next(line for line in start.splitlines() if line.startswith("case"))
     for address, plain in (("127.0.0.1", "true"), ("0.0.0.0", "false"), ("10.0.0.5", "false")):
         told = subprocess.run(
@@ -146,7 +150,7 @@ def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]])
             env={"NODE_BIND": address, "NODE_DICOM_PLAIN": "false", "NODE_HTTP_PLAIN": "false"},
             check=True,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
         assert told.stdout.split() == [plain, plain]
 
@@ -165,7 +169,7 @@ def test_orthanc_in_a_container_gets_the_same_rules_for_callers(
 
 def start_of(services: dict[str, dict[str, Any]], tmp_path: Path, **given: str) -> str:
     """Run what `orthanc/start` has Python do, as in its container; return why it fails."""
-    start = (ROOT / "orthanc" / "start").read_text()
+    start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
     script = re.search(r"<<'PY'\n(.*?)\nPY\n", start, re.DOTALL)
     assert script is not None
     told = services["orthanc"]["environment"] | {"NODE_DICOM_PLAIN": "true"} | given
@@ -174,7 +178,7 @@ def start_of(services: dict[str, dict[str, Any]], tmp_path: Path, **given: str) 
         input=script[1],
         env={name: str(value or "") for name, value in told.items()} | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert (done.returncode == 0) == (tmp_path / "dicom.json").exists()
@@ -204,7 +208,9 @@ def test_orthanc_starts_behind_a_proxy_or_where_plain_http_is_asked_for(
 def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
     files = (ROOT / "docker-compose.yml", *DOCKERFILES)
     for file in files:
-        lines = [line for line in file.read_text().splitlines() if PASSWORD.search(line)]
+        lines = [
+            line for line in file.read_text(encoding="utf-8").splitlines() if PASSWORD.search(line)
+        ]
         assert lines == []
     for service in services.values():
         for name in service.get("environment", {}):
@@ -213,7 +219,7 @@ def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> Non
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda f: f.parent.name)
 def test_every_image_is_debian_without_root(file: Path) -> None:
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert "ARG BASE=debian:bookworm" in text
     stages = re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]
     names = {stage.split()[2] for stage in stages if len(stage.split("\n")[0].split()) > 2}
@@ -229,6 +235,6 @@ def test_the_script_is_sound() -> None:
     scripts = [ROOT / "tests/compose/run.sh", ROOT / "orthanc/start", ROOT / "worker/postgres"]
     subprocess.run(["shellcheck", *scripts], check=True)
     answer = subprocess.run(
-        [scripts[0], "--help"], check=True, capture_output=True, text=True
+        [scripts[0], "--help"], check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert answer.startswith("usage: tests/compose/run.sh")

@@ -24,9 +24,11 @@ Try = Callable[[str, int], Trial]
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return an environment in which a dead worker is noticed within seconds."""
     policy = tmp_path_factory.mktemp("policy") / "policy.toml"
-    text, changed = re.subn(r"(?m)^seconds = 30\b", "seconds = 6", DEFAULT_FILE.read_text())
+    text, changed = re.subn(
+        r"(?m)^seconds = 30\b", "seconds = 6", DEFAULT_FILE.read_text(encoding="utf-8")
+    )
     assert changed == 1
-    policy.write_text(text)
+    policy.write_text(text, encoding="utf-8")
     return {"NODE_POLICY": str(policy), "NODE_RECONCILE_S": "1"}
 
 

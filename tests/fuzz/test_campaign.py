@@ -51,7 +51,7 @@ def test_an_input_that_takes_too_long_is_a_fault_with_its_files(
     assert fault.kind == "hang"
     kept = campaign.keep(fault, tmp_path)
     assert sorted(kept.glob("*.dcm"))
-    assert (kept / "fault.txt").read_text().startswith("hang")
+    assert (kept / "fault.txt").read_text(encoding="utf-8").startswith("hang")
 
 
 def test_a_campaign_whose_children_cannot_start_says_so(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_written_part_reads_back(tmp_path: Path) -> None:
 
 def test_write_into_a_card_without_marker_is_refused(tmp_path: Path) -> None:
     file = tmp_path / FILE
-    file.write_text('name = "x"\n')
+    file.write_text('name = "x"\n', encoding="utf-8")
 
     with pytest.raises(ModelError, match="lacks the line"):
         cardfile.write(file, Weights(file="w", sha256="0" * 64), Outcome((), {}, ()))

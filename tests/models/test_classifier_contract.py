@@ -131,10 +131,10 @@ def test_verify_with_other_golden_numbers_is_refused(
 ) -> None:
     copy = copied(entry, tmp_path / "model")
     file = copy.folder / GOLDEN_FILE
-    recorded = json.loads(file.read_text())
+    recorded = json.loads(file.read_text(encoding="utf-8"))
     key = next(iter(recorded["numbers"]))
     recorded["numbers"][key] += 2 * recorded["tolerance"]
-    file.write_text(json.dumps(recorded))
+    file.write_text(json.dumps(recorded), encoding="utf-8")
 
     with pytest.raises(GoldenMismatch, match=key):
         served.verify(model, copy.folder)

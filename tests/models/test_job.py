@@ -28,7 +28,7 @@ def test_save_writes_card_metrics_and_a_report_of_the_same_figures(tmp_path: Pat
     )
 
     page = (job.output / report.FILE).read_text(encoding="utf-8")
-    figures = json.loads((job.output / "metrics.json").read_text())["figures"]
+    figures = json.loads((job.output / "metrics.json").read_text(encoding="utf-8"))["figures"]
     assert [one["name"] for one in figures] == [one.name for one in card.load(folder).figures]
     assert all(f"{one['value']:.3f}" in page for one in figures)
     assert card.load(folder).weights.sha256 in page

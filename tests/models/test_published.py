@@ -186,7 +186,7 @@ def tiny(tmp_path: Path) -> Job:
     )  # fmt: skip
     folder = tmp_path / "data" / "cxr"
     (folder / "core").mkdir(parents=True)
-    with (folder / "manifest.csv").open("w", newline="") as stream:
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(columns)
         for index in range(32):
@@ -201,7 +201,7 @@ def tiny(tmp_path: Path) -> Job:
     (tmp_path / "weights").mkdir()
     weights = {f"features.{k}": v for k, v in networks.empty("mobilenet_v2").state_dict().items()}
     torch.save(weights, tmp_path / "weights" / "tiny.pth")
-    text = (recipe.FOLDER / "kermany-cnn8.toml").read_text()
+    text = (recipe.FOLDER / "kermany-cnn8.toml").read_text(encoding="utf-8")
     for old, new in (
         ('task = "published"', 'task = "published"\npretrained = "tiny.pth"'),
         ("images_per_epoch = 512\n", ""),
@@ -216,7 +216,7 @@ def tiny(tmp_path: Path) -> Job:
     ):
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "kermany-cnn8.toml").write_text(text)
+    (tmp_path / "kermany-cnn8.toml").write_text(text, encoding="utf-8")
     read = recipe.load(str(tmp_path / "kermany-cnn8.toml"))
     return Job(read, tmp_path / "data", tmp_path / "out" / read.name, Quiet())
 
@@ -228,9 +228,9 @@ def test_run_writes_weights_and_figures_that_can_be_measured_again(
 
     folder = tasks.of(tiny).run(tiny)
 
-    told = json.loads((folder / kept.METRICS).read_text())
+    told = json.loads((folder / kept.METRICS).read_text(encoding="utf-8"))
     assert (told["backbone"], told["passes"], told["ended"]) == ("scratch", 2.0, "all epochs ran")
-    assert "8 images" in (folder / "report.html").read_text()
+    assert "8 images" in (folder / "report.html").read_text(encoding="utf-8")
     found = tasks.written(tiny)
     assert [figure.on for figure in found] == [SAME, UNSEEN, STRANGERS]
     assert [figure.n for figure in found] == [8, 7, 8]
@@ -279,7 +279,7 @@ def test_everything_is_what_was_trained_here_and_the_cards_of_what_ships(
 
 def test_damaged_metrics_are_told(tiny: Job) -> None:
     tiny.output.mkdir(parents=True)
-    (tiny.output / kept.METRICS).write_text("{}")
+    (tiny.output / kept.METRICS).write_text("{}", encoding="utf-8")
 
     with pytest.raises(ModelError, match="not what training wrote"):
         comparison.one(tiny)

@@ -36,7 +36,10 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         copied(registry.entry(SERVED), tmp_path / name)
     rows = [{"name": f"{n}-cxr", "folder": n, "like": SERVED} for n in ("ours", "older")]
     file = tmp_path / "policy.toml"
-    file.write_text(policy.DEFAULT_FILE.read_text() + '\n[shadow]\nCXR = "ours-cxr"\n')
+    file.write_text(
+        policy.DEFAULT_FILE.read_text(encoding="utf-8") + '\n[shadow]\nCXR = "ours-cxr"\n',
+        encoding="utf-8",
+    )
     monkeypatch.setenv("NODE_HOME", str(tmp_path))
     monkeypatch.setenv("NODE_POLICY", str(file))
     monkeypatch.setenv("NODE_MODELS", json.dumps(rows))
@@ -81,7 +84,7 @@ def test_show_unknown_model_raises_with_the_known_names() -> None:
 
 def test_verify_tells_a_damaged_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     copy = copied(registry.entry("gate"), tmp_path / "gate")
-    (copy.folder / GOLDEN_FILE).write_text("{}")
+    (copy.folder / GOLDEN_FILE).write_text("{}", encoding="utf-8")
     monkeypatch.setattr(registry, "MODELS", {**MODELS, "gate": copy})
 
     done = runner.invoke(app, ["verify", "--json"])
@@ -105,7 +108,7 @@ def test_list_tells_served_shadow_and_registered(site: Path) -> None:
 
 
 def test_list_tells_a_card_that_cannot_be_read_beside_the_others(site: Path) -> None:
-    (site / "older" / "card.toml").write_text("no card")
+    (site / "older" / "card.toml").write_text("no card", encoding="utf-8")
 
     assert "cannot be read" in listed()["older-cxr"]["fault"]
     assert listed()["ours-cxr"]["state"] == "shadow"

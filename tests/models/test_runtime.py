@@ -90,7 +90,7 @@ def test_load_with_damaged_golden_numbers_serves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
 ) -> None:
     copy = copied(registry.entry("gate"), tmp_path / "gate")
-    (copy.folder / GOLDEN_FILE).write_text(text)
+    (copy.folder / GOLDEN_FILE).write_text(text, encoding="utf-8")
     _registered(monkeypatch, copy)
 
     with pytest.raises(GoldenMismatch):

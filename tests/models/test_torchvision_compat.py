@@ -25,7 +25,11 @@ def test_torchvision_imports_after_it_in_a_fresh_process() -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=120,
     )
 
     assert done.stdout.strip() == "19"

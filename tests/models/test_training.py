@@ -50,7 +50,7 @@ def test_shipped_recipes_name_a_registered_model(name: str) -> None:
 )
 def test_load_wrong_recipe_lists_the_fault(tmp_path: Path, text: str, fault: str) -> None:
     file = tmp_path / "x.toml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
 
     with pytest.raises(SettingsError, match=fault):
         recipe.load(str(file))
@@ -183,7 +183,7 @@ def _data_folder(root: Path) -> Path:
         sets = ("core", "kermany224", "nih256")[index // 16 % 3]
         row = [str(index), name, label, split, sets, "Kermany", who, "PA", f"g{index}", ""]
         rows.append(dict(zip(columns, row, strict=True)))
-    with (folder / "cxr" / "manifest.csv").open("w", newline="") as stream:
+    with (folder / "cxr" / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
@@ -192,7 +192,7 @@ def _data_folder(root: Path) -> Path:
 
 @pytest.fixture(params=["", "head_strength = 0.01"], ids=["alone", "joined"])
 def tiny(tmp_path: Path, request: pytest.FixtureRequest) -> Job:
-    text = (recipe.FOLDER / "cxr-lite-base.toml").read_text()
+    text = (recipe.FOLDER / "cxr-lite-base.toml").read_text(encoding="utf-8")
     cells = "".join(
         f'\n[[cells]]\nlabel = "{label}"\nsets = ["core", "kermany224", "nih256"]\nshare = 0.25\n'
         for label in LABELS
@@ -205,7 +205,7 @@ def tiny(tmp_path: Path, request: pytest.FixtureRequest) -> Job:
     at = lines.index("[fit]")
     lines[at + 1 : at + 1] = ["epochs = 2", "images_per_epoch = 8", "batch = 4", request.param]
     file = tmp_path / "tiny.toml"
-    file.write_text("\n".join(lines) + cells)
+    file.write_text("\n".join(lines) + cells, encoding="utf-8")
     return Job(recipe.load(str(file)), _data_folder(tmp_path), tmp_path / "out", Silence())
 
 
@@ -219,7 +219,7 @@ def test_run_trains_a_model_that_verifies_and_installs(
 
     entry = Entry(folder, registry.entry("cxr-lite").module)
     served.verify(registry.open_model(entry, "cpu"), folder)
-    written = json.loads((tiny.output / "metrics.json").read_text())
+    written = json.loads((tiny.output / "metrics.json").read_text(encoding="utf-8"))
     assert written["weights_sha256"] == card.load(folder).weights.sha256
     assert [epoch["epoch"] for epoch in written["history"]] == [1, 2]
     assert not list(tiny.output.glob("checkpoint*"))

@@ -15,7 +15,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     """Start one node for the whole session; its logs are printed where it does not come up."""
     home = tmp_path_factory.mktemp("node")
     live = LiveNode.at(home)
-    (home / "node.toml").write_text(destination(live.destination_port, timeout_s=300))
+    (home / "node.toml").write_text(
+        destination(live.destination_port, timeout_s=300), encoding="utf-8"
+    )
     with live.running():
         yield live
 

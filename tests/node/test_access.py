@@ -154,13 +154,13 @@ def test_commands_reach_the_node(guarded: GuardedNode) -> None:
 
 def test_password_change_ends_what_was_open(guarded: GuardedNode, tmp_path: Path) -> None:
     secret = tmp_path / "password"
-    secret.write_text("first long password\n")
+    secret.write_text("first long password\n", encoding="utf-8")
     guarded.node.run("users", "add", "ada", "--role", "reader", "--password-file", str(secret))
     with guarded.client(headers={"Origin": guarded.origin}) as browser:
         form = {"user": "ada", "password": "first long password"}
         assert browser.post("/ai/login", data=form).status_code == 303
         assert browser.get("/ai/session").json()["user"] == "ada"
-        secret.write_text("second long password\n")
+        secret.write_text("second long password\n", encoding="utf-8")
         guarded.node.run("users", "passwd", "ada", "--password-file", str(secret))
         assert browser.get("/ai/session").status_code == 401
 

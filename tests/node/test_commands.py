@@ -53,7 +53,7 @@ def test_demo_ends_well_and_is_quick_the_second_time(node: LiveNode) -> None:
 
 def test_demo_sends_a_folder_of_ones_own(node: LiveNode, tmp_path: Path) -> None:
     (sample, *_) = demo_studies(tmp_path / "mine", seed=11)
-    (tmp_path / "mine" / "notes.txt").write_text("no DICOM file")
+    (tmp_path / "mine" / "notes.txt").write_text("no DICOM file", encoding="utf-8")
     done = node.run("demo", "--input", str(sample.files[0].parent))
     assert "all 1 studies ended as they should" in done.stdout
     assert node.study(sample.study_instance_uid)["state"] == sample.expected
@@ -61,7 +61,7 @@ def test_demo_sends_a_folder_of_ones_own(node: LiveNode, tmp_path: Path) -> None
 
 def test_send_tells_what_was_not_stored(node: LiveNode, tmp_path: Path) -> None:
     (sample, *_) = demo_studies(tmp_path / "mine", seed=13)
-    (tmp_path / "notes.txt").write_text("no DICOM file")
+    (tmp_path / "notes.txt").write_text("no DICOM file", encoding="utf-8")
     done = node.run("send", str(sample.files[0]), str(tmp_path / "notes.txt"), check=False)
     assert done.returncode == 1
     assert "1 of 2 files stored" in done.stdout

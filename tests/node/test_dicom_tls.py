@@ -91,7 +91,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
     live = LiveNode(home, free_port(), free_port(), free_port(), dict(os.environ))
     text = f"audit_syslog_port = {live.destination_port}\n"
     text += "".join(f'{name} = "{value}"\n' for name, value in lines.items())
-    (home / "node.toml").write_text(text + _MODALITIES)
+    (home / "node.toml").write_text(text + _MODALITIES, encoding="utf-8")
     with live.running():
         yield Strict(live, authority, authority.issue("ct-1.example"))
 
@@ -146,7 +146,7 @@ def test_dcmtk_gets_in_over_tls(strict: Strict, film: DemoSample) -> None:
         "+cf", str(strict.authority.file), "127.0.0.1", str(strict.node.dicom_port),
         *map(str, film.files),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -267,7 +267,7 @@ def test_plain_dicom_is_refused(strict: Strict) -> None:
     done = subprocess.run(
         [*command, str(strict.node.dicom_port)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )

@@ -141,5 +141,5 @@ def _keys(**keys: str) -> list[str]:
 
 
 def _dcmtk(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
     return done.stdout + done.stderr

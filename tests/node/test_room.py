@@ -62,7 +62,7 @@ def test_full_disk_refuses_images_and_takes_them_again(
         told = subprocess.run(
             [dcmtk("storescu"), "-v", "127.0.0.1", str(node.dicom_port), file],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=60,
             check=False,
         )
@@ -175,7 +175,11 @@ def until_at_the_top(node: LiveNode, film: Study) -> None:
     log = node.home / "logs" / "intake.log"
     for attempt in eventually():
         with attempt:
-            lines = [line for line in log.read_text().splitlines() if run["run_id"] in line]
+            lines = [
+                line
+                for line in log.read_text(encoding="utf-8").splitlines()
+                if run["run_id"] in line
+            ]
             if not any("event=run.queued" in ln and "priority=STAT" in ln for ln in lines):
                 raise NotYetError("it has not risen")
 
@@ -185,5 +189,5 @@ def test_order_that_says_stat_is_heard(node: LiveNode, studies: Studies) -> None
     (file,) = film.files(change=lambda image: setattr(image, "RequestedProcedurePriority", "STAT"))
     node.send([file])
     (run,) = node.final(film.uid)["runs"]
-    log = (node.home / "logs" / "intake.log").read_text()
+    log = (node.home / "logs" / "intake.log").read_text(encoding="utf-8")
     assert any(run["run_id"] in ln and "priority=STAT" in ln for ln in log.splitlines())

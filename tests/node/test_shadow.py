@@ -39,15 +39,15 @@ def shadowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     for name in ("ours", "broken"):
         copied(registry.entry(SERVED), home / "models" / name)
     (home / "models" / "broken" / "weights.safetensors").write_bytes(b"other weights")
-    (home / "node.toml").write_text(_NODE.format(home=home, like=SERVED))
+    (home / "node.toml").write_text(_NODE.format(home=home, like=SERVED), encoding="utf-8")
     put_in_the_shadow(home, "ours")
     with LiveNode.at(home).running() as live:
         yield live
 
 
 def put_in_the_shadow(home: Path, name: str) -> None:
-    shipped = policy.DEFAULT_FILE.read_text()
-    (home / "policy.toml").write_text(f'{shipped}\n[shadow]\nCXR = "{name}"\n')
+    shipped = policy.DEFAULT_FILE.read_text(encoding="utf-8")
+    (home / "policy.toml").write_text(f'{shipped}\n[shadow]\nCXR = "{name}"\n', encoding="utf-8")
 
 
 def send_film(node: LiveNode, folder: Path, seed: int) -> str:

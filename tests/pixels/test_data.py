@@ -19,7 +19,7 @@ pytestmark = pytest.mark.data
 
 _LIMITS = policy.load().limits
 _TABLE = Path(__file__).with_name("what_files_give.txt")
-_ROWS = [tuple(line.split(" | ")) for line in _TABLE.read_text().splitlines()]
+_ROWS = [tuple(line.split(" | ")) for line in _TABLE.read_text(encoding="utf-8").splitlines()]
 _CT1_LOSSLESS = ("j2kr", "jlsl", "jpll", "rle")
 _CORNERSTONE_LOSSLESS = (
     "BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2",

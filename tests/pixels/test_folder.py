@@ -11,7 +11,7 @@ from tests.images import encoded, film
 def _place(root: Path) -> Path:
     (root / "deep").mkdir()
     (root / "deep" / "film").write_bytes(encoded(film()))
-    (root / "notes.txt").write_text("no image")
+    (root / "notes.txt").write_text("no image", encoding="utf-8")
     (root / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 300)
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(root / "picture.JPG")
     return root

@@ -60,7 +60,8 @@ def node(tmp_path_factory: pytest.TempPathFactory, scratch: Path) -> Iterator[Li
     }
     live = LiveNode(home, free_port(), free_port(), free_port(), environment)
     (home / "node.toml").write_text(
-        _DESTINATIONS.format(away=live.destination_port, rejecting=rejecting.server_address[1])
+        _DESTINATIONS.format(away=live.destination_port, rejecting=rejecting.server_address[1]),
+        encoding="utf-8",
     )
     try:
         with live.running():

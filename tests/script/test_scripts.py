@@ -47,7 +47,7 @@ def tools(open_folder: Path) -> Path:
 def stand_in(folder: Path, name: str, body: str) -> None:
     """Write a shell script that stands for a tool."""
     file = folder / name
-    file.write_text(f"#!/bin/sh\n{body}\n")
+    file.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
     file.chmod(0o755)
 
 
@@ -62,7 +62,7 @@ def run(
         user=user if os.getuid() == 0 else None,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )
@@ -72,20 +72,22 @@ def run(
 def test_script_is_executable_and_sound(name: str) -> None:
     file = ROOT / "script" / name
     assert os.access(file, os.X_OK)
-    assert "set -euo pipefail" in file.read_text()
+    assert "set -euo pipefail" in file.read_text(encoding="utf-8")
     subprocess.run(["bash", "-n", str(file)], check=True)
 
 
 def test_demo_explains_itself_without_installing(checkout: Path) -> None:
     done = subprocess.run(
-        [checkout / "script/demo", "--help"], capture_output=True, text=True, check=True
+        [checkout / "script/demo", "--help"], capture_output=True, encoding="utf-8", check=True
     )
     assert "--input" in done.stdout
     assert not (checkout / ".venv").exists()
 
 
 def test_stop_before_setup_says_so(checkout: Path) -> None:
-    done = subprocess.run([checkout / "script/stop"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [checkout / "script/stop"], capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 1
     assert "script/setup" in done.stderr
 
@@ -124,7 +126,7 @@ def fetch_viewer(checkout: Path, tools: Path) -> subprocess.CompletedProcess[str
         cwd=checkout,
         env={"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(checkout)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )
@@ -160,7 +162,7 @@ def test_setup_elsewhere_points_to_containers(checkout: Path, tmp_path: Path) ->
         cwd=checkout,
         env={"PATH": str(few)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 1
@@ -169,7 +171,7 @@ def test_setup_elsewhere_points_to_containers(checkout: Path, tmp_path: Path) ->
 
 def test_locks_pin_and_hash_everything() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
-        lines = (ROOT / name).read_text().splitlines()
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         pins = [line for line in lines if line and line[0].isalnum()]
         assert len(pins) > 50
         assert all("==" in pin and pin.endswith("\\") for pin in pins)
@@ -180,7 +182,7 @@ def test_locks_pin_and_hash_everything() -> None:
 
 def test_dev_lock_agrees_with_the_runtime_lock() -> None:
     def pins(name: str) -> set[str]:
-        lines = (ROOT / name).read_text().splitlines()
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         return {line.split()[0] for line in lines if line and line[0].isalnum()}
 
     assert pins("requirements.lock") <= pins("requirements-dev.lock")

@@ -37,7 +37,7 @@ def test_weights(
     folder.mkdir(parents=True)
     if card is not None:
         sha256 = hashlib.sha256(b"weights").hexdigest()
-        (folder / "card.toml").write_text(card.format(sha256=sha256))
+        (folder / "card.toml").write_text(card.format(sha256=sha256), encoding="utf-8")
     if weights is not None:
         (folder / "w.safetensors").write_bytes(weights)
     monkeypatch.setattr(checks, "CHECKOUT", tmp_path)
@@ -50,15 +50,17 @@ def test_weights(
 def site(folder: Path, name: str, *, sound: bool) -> ModelSettings:
     (folder / name).mkdir()
     sha256 = hashlib.sha256(b"weights").hexdigest()
-    (folder / name / "card.toml").write_text(f"[weights]\nfile = 'w'\nsha256 = '{sha256}'")
+    (folder / name / "card.toml").write_text(
+        f"[weights]\nfile = 'w'\nsha256 = '{sha256}'", encoding="utf-8"
+    )
     (folder / name / "w").write_bytes(b"weights" if sound else b"altered")
     return ModelSettings(name=name, folder=folder / name, like="cxr")
 
 
 def rules(folder: Path, *, served: str, shadow: str) -> Path:
     file = folder / "policy.toml"
-    shipped = DEFAULT_FILE.read_text().replace(f'"{SERVED}"', f'"{served}"')
-    file.write_text(f'{shipped}\n[shadow]\nCXR = "{shadow}"\n')
+    shipped = DEFAULT_FILE.read_text(encoding="utf-8").replace(f'"{SERVED}"', f'"{served}"')
+    file.write_text(f'{shipped}\n[shadow]\nCXR = "{shadow}"\n', encoding="utf-8")
     return file
 
 
@@ -100,7 +102,7 @@ def test_names_in_the_policy_that_nobody_has(tmp_path: Path) -> None:
 
 
 def test_policy_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
-    (tmp_path / "policy.toml").write_text("no policy")
+    (tmp_path / "policy.toml").write_text("no policy", encoding="utf-8")
 
     told = outcomes(Settings(policy=tmp_path / "policy.toml"))
 

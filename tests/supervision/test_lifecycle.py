@@ -29,7 +29,7 @@ def sleepers(tmp_path: Path) -> Iterator[tuple[Settings, Settings]]:
         layout = Layout.of(settings)
         layout.create()
         text = render.supervisor(layout, [Program("sleeper", (_SLEEP, "600"), 1)])
-        layout.supervisor_file.write_text(text)
+        layout.supervisor_file.write_text(text, encoding="utf-8")
         lifecycle.start_detached(layout.supervisor_file)
     yield both
     for settings in both:

@@ -17,7 +17,7 @@ def test_redis_keeps_the_mark_by_which_an_orphan_is_found(tmp_path: Path) -> Non
     """Where supervisord was killed, `up` must end its Redis before it starts another."""
     layout = Layout.of(Settings(home=tmp_path))
     layout.create()
-    layout.redis_file.write_text(render.redis(layout))
+    layout.redis_file.write_text(render.redis(layout), encoding="utf-8")
     process = subprocess.Popen(
         [tool("redis-server"), str(layout.redis_file)],
         env={**os.environ, "SUPERVISOR_SERVER_URL": "unix:///ours"},

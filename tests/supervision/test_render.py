@@ -48,7 +48,7 @@ def test_supervisor_reads_back_what_was_rendered(
     layout.create()
     program = Program("part", ("/bin/echo", name, "-n", "x@%h"), 1, {"SOME": name})
     try:
-        layout.supervisor_file.write_text(render.supervisor(layout, [program]))
+        layout.supervisor_file.write_text(render.supervisor(layout, [program]), encoding="utf-8")
     except SettingsError:
         assert any(bad in f"/{name}" for bad in ("'", '"', " ;", " #"))
         return
@@ -97,10 +97,10 @@ def test_render_keeps_what_the_site_adds(tmp_path: Path) -> None:
     layout = Layout.of(chosen)
     layout.create()
     site = layout.orthanc_folder / "site.json"
-    site.write_text('{"DicomModalities": {}}')
+    site.write_text('{"DicomModalities": {}}', encoding="utf-8")
     render.write(chosen, programs(chosen))
     render.write(chosen, programs(chosen))
-    assert site.read_text() == '{"DicomModalities": {}}'
+    assert site.read_text(encoding="utf-8") == '{"DicomModalities": {}}'
     assert sorted(f.name for f in layout.orthanc_folder.iterdir()) == [
         "accounts.json",
         "dicom.json",

@@ -23,7 +23,7 @@ def analyze(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-m", "worker.main", "analyze", *map(str, arguments), "--json"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=300,
         check=False,
     )
@@ -54,7 +54,7 @@ def test_analyze_refuses_what_is_no_frontal_chest(
 
 def test_analyze_file_that_is_no_dicom_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.dcm"
-    page.write_text("<html></html>")
+    page.write_text("<html></html>", encoding="utf-8")
     code, item = analyze(page)
     assert (code, item["refusal"]["code"]) == (3, "UNDECODABLE")
 

@@ -35,7 +35,10 @@ def served(identity: ModelIdentity) -> ServedModel:
 def test_a_policy_that_changed_is_written_down_once(ledger: Ledger, tmp_path: Path) -> None:
     shipped = policy.load()
     own = tmp_path / "policy.toml"
-    own.write_text(policy.DEFAULT_FILE.read_text().replace('version = "2"', 'version = "3"'))
+    own.write_text(
+        policy.DEFAULT_FILE.read_text(encoding="utf-8").replace('version = "2"', 'version = "3"'),
+        encoding="utf-8",
+    )
     for rules in (shipped, shipped, policy.load(own), shipped):
         inventory.note_site(ledger.audit, Settings(), rules)
     told = details(ledger, "policy.use")
@@ -48,7 +51,7 @@ def test_settings_that_changed_are_named_without_their_values(
 ) -> None:
     secret = "postgresql://user:secret@host/name"
     token = tmp_path / "token"
-    token.write_text("one")
+    token.write_text("one", encoding="utf-8")
     for url in ("", secret, secret):
         chosen = Settings(database_url=url, internal_token_file=token)
         inventory.note_site(ledger.audit, chosen, policy.load())
@@ -56,7 +59,7 @@ def test_settings_that_changed_are_named_without_their_values(
     assert "database_url=" in after
     assert "database_url=" not in before
     assert "secret" not in after
-    token.write_text("another")
+    token.write_text("another", encoding="utf-8")
     inventory.note_site(ledger.audit, chosen, policy.load())
     assert details(ledger, "settings.use")[-1] != after
 
@@ -70,7 +73,7 @@ def test_settings_without_a_token_are_named_alone(ledger: Ledger, tmp_path: Path
 
 
 def test_settings_say_the_same_after_each_start(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("one")
+    (tmp_path / "token").write_text("one", encoding="utf-8")
     program = (
         "from dicom_node.settings import Settings; from worker.inventory import _fingerprint; "
         "print(_fingerprint(Settings()))"
@@ -85,7 +88,7 @@ def test_settings_say_the_same_after_each_start(tmp_path: Path) -> None:
                 "NODE_DESTINATIONS": json.dumps([destination]),
             },
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
             timeout=120,
         ).stdout

@@ -52,7 +52,7 @@ def read(file: Path, limit: int = _LIMIT) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", _READER, str(file), str(limit)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
     )

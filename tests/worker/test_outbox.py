@@ -41,7 +41,7 @@ def test_second_writing_never_shows_a_reader_half_a_file(tmp_path: Path, ledger:
 
 
 def test_folder_that_cannot_be_written_may_pass(tmp_path: Path, ledger: Ledger) -> None:
-    (tmp_path / "outbox").write_text("a file where the folder should be")
+    (tmp_path / "outbox").write_text("a file where the folder should be", encoding="utf-8")
     outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
     with pytest.raises(DeliveryFailed) as caught:
         outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")

@@ -105,7 +105,7 @@ def test_same_weights_in_the_shadow_say_what_was_reported(
 def test_shadow_that_is_not_sound_is_told_and_reads_nothing(
     start: Start, ours: ModelSettings, file: str, content: str, fault: str
 ) -> None:
-    (ours.folder / file).write_text(content)
+    (ours.folder / file).write_text(content, encoding="utf-8")
     process = start(orders(ours))
     process.start()
 
@@ -175,7 +175,9 @@ def test_program_that_cannot_start_is_a_fault(start: Start) -> None:
 
 def test_process_ends_with_its_worker(ours: ModelSettings) -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-c", _WORKER, ours.model_dump_json()], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _WORKER, ours.model_dump_json()],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
     )
     assert worker.stdout is not None
     with worker:
