@@ -1,5 +1,6 @@
 """What docker-compose.yml promises, read from the file; tests/compose/run.sh starts it for real."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,15 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings, load
-from dicom_node.supervision import opening
+from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.programs import programs
 from dicom_node.supervision.render import redis
 
 ROOT = Path(__file__).parents[2]
-SERVICES = {"orthanc", "redis", "postgres", "api", "intake", "worker", "beat"}
+DOORS = {"nginx", "haproxy"}
+SERVICES = {"orthanc", "redis", "postgres", "api", "intake", "worker", "beat"} | DOORS
 DOCKERFILES = (ROOT / "orthanc" / "Dockerfile", ROOT / "worker" / "Dockerfile")
 VARIABLE = re.compile(r"\$\{\w+(?::?-(?P<default>[^}]*))?\}")
 PASSWORD = re.compile(r"password(?!-file|_file)\s*[:=]|://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
@@ -47,7 +47,7 @@ def settings(services: dict[str, dict[str, Any]]) -> Settings:
 
 
 def test_the_node_is_complete(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services) == SERVICES
+    assert set(services) == SERVICES | {"prepare"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -58,8 +58,11 @@ def test_every_service_comes_back_and_waits_for_what_it_needs(
     assert service["restart"] == "unless-stopped"
     assert "healthcheck" in service or "depends_on" in service
     for needed, how in service.get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"}
-        assert "healthcheck" in services[needed]
+        if needed == "prepare":
+            assert how == {"condition": "service_completed_successfully"}
+        else:
+            assert how == {"condition": "service_healthy"}
+            assert "healthcheck" in services[needed]
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -69,13 +72,26 @@ def test_every_service_may_do_little(services: dict[str, dict[str, Any]], name: 
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    assert service.get("network_mode") is None
+    assert service.get("network_mode") in {None, "none"}
+    assert "user" not in service
 
 
-def test_only_orthanc_has_ports_and_only_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_doors_have_ports_and_only_on_loopback(
+    services: dict[str, dict[str, Any]],
+) -> None:
     published = {name: service.get("ports", []) for name, service in services.items()}
-    assert published.pop("orthanc") == ["127.0.0.1:8042:8042", "127.0.0.1:4242:4242"]
+    assert published.pop("nginx") == ["127.0.0.1:8042:8042"]
+    assert published.pop("haproxy") == ["127.0.0.1:4242:4242"]
     assert not any(published.values())
+
+
+def test_orthanc_stands_on_a_network_that_leads_nowhere(
+    compose: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
+    assert services["orthanc"]["networks"] == ["inside"]
+    assert compose["networks"]["inside"] == {"internal": True}
+    for name in DOORS:
+        assert services[name]["networks"] == ["inside", "outside"]
 
 
 @pytest.mark.parametrize("name", ["api", "intake", "worker", "beat"])
@@ -100,18 +116,11 @@ def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
         assert f"{name} {value}" in supervised
 
 
-def test_orthanc_answers_other_containers(services: dict[str, dict[str, Any]]) -> None:
-    assert services["orthanc"]["environment"]["NODE_ORTHANC_REMOTE"] == "true"
-    assert "${NODE_ORTHANC_REMOTE:-false}" in (ROOT / "orthanc" / "orthanc.json").read_text(
-        encoding="utf-8"
-    )
-
-
 def test_orthanc_sends_without_delay() -> None:
     assert "TCP_NODELAY=1" in DOCKERFILES[0].read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["orthanc", "api", "intake", "worker", "beat"])
+@pytest.mark.parametrize("name", ["prepare", "orthanc", "api", "intake", "worker", "beat"])
 def test_people_log_in_and_the_parts_share_one_token(
     services: dict[str, dict[str, Any]], name: str
 ) -> None:
@@ -119,77 +128,83 @@ def test_people_log_in_and_the_parts_share_one_token(
     assert environment["NODE_ALLOW_REMOTE"] == "true"  # so that the API asks who somebody is
     token = Path(environment["NODE_INTERNAL_TOKEN_FILE"])
     (volume,) = [v for v in services[name].get("volumes", []) if f":{token.parent}" in v]
-    assert volume == f"accounts:{token.parent}" + ("" if name == "orthanc" else ":ro")
+    assert volume == f"accounts:{token.parent}" + ("" if name == "prepare" else ":ro")
     assert "NODE_ORTHANC_USER" not in environment
 
 
-def test_orthanc_makes_the_token_and_its_health_is_asked_with_it(
-    services: dict[str, dict[str, Any]],
-) -> None:
+def test_orthancs_health_is_asked_with_its_account(services: dict[str, dict[str, Any]]) -> None:
     start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
-    assert "secrets.token_urlsafe(32)" in start
     assert "umask 077" in start
-    header = re.search(r"--header @(\S+)", services["orthanc"]["healthcheck"]["test"])
-    assert header is not None
-    assert header[1] == "/tmp/orthanc/header"
-    assert '>"$folder/header"' in start
-    assert '"AuthenticationEnabled" : false' in (ROOT / "orthanc" / "orthanc.json").read_text(
-        encoding="utf-8"
-    )
+    given = re.search(r"--config (\S+)", services["orthanc"]["healthcheck"]["test"])
+    assert given is not None
+    assert given[1] == "/tmp/orthanc/curlrc"
+    assert '>"$folder/curlrc"' in start
+    text = (ROOT / "orthanc" / "orthanc.json").read_text(encoding="utf-8")
+    assert '"AuthenticationEnabled" : true' in text
 
 
-def test_orthanc_is_plain_on_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
-    environment = services["orthanc"]["environment"]
-    names = ("NODE_BIND", "NODE_DICOM_PLAIN", "NODE_HTTP_PLAIN")
-    assert [environment[name] for name in names] == ["127.0.0.1", "false", "false"]
-    start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
-    rule = next(line for line in start.splitlines() if line.startswith("case"))
-    for address, plain in (("127.0.0.1", "true"), ("0.0.0.0", "false"), ("10.0.0.5", "false")):
-        told = subprocess.run(
-            ["sh", "-euc", f'{rule}\necho "$NODE_DICOM_PLAIN $NODE_HTTP_PLAIN"'],
-            env={"NODE_BIND": address, "NODE_DICOM_PLAIN": "false", "NODE_HTTP_PLAIN": "false"},
-            check=True,
-            capture_output=True,
-            encoding="utf-8",
-        )
-        assert told.stdout.split() == [plain, plain]
-
-
-def test_orthanc_in_a_container_gets_the_same_rules_for_callers(
-    services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in services["orthanc"]["environment"].items():
-        if name.startswith("NODE_"):
-            monkeypatch.setenv(name, str(value or ""))
-    with pytest.raises(SettingsError, match="NODE_DICOM_PLAIN"):
-        opening.render(load())
-    monkeypatch.setenv("NODE_DICOM_PLAIN", "true")
-    assert "DicomAlwaysAllowStore" in opening.render(load())
-
-
-def start_of(services: dict[str, dict[str, Any]], tmp_path: Path, **given: str) -> str:
-    """Run what `orthanc/start` has Python do, as in its container; return why it fails."""
-    start = (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
-    script = re.search(r"<<'PY'\n(.*?)\nPY\n", start, re.DOTALL)
-    assert script is not None
-    told = services["orthanc"]["environment"] | {"NODE_DICOM_PLAIN": "true"} | given
-    done = subprocess.run(
-        [sys.executable, "-", str(tmp_path)],
-        input=script[1],
-        env={name: str(value or "") for name, value in told.items()} | {"PYTHONPATH": str(ROOT)},
+def prepared(
+    services: dict[str, dict[str, Any]], home: Path, **given: str
+) -> subprocess.CompletedProcess[str]:
+    """Run what the container `prepare` runs, in a home of the test's own."""
+    told = services["prepare"]["environment"] | given
+    told |= {
+        "NODE_HOME": str(home),
+        "NODE_INTERNAL_TOKEN_FILE": str(home / "token"),
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+    }
+    return subprocess.run(
+        ["sh", ROOT / "worker" / "prepare"],
+        env={name: str(value or "") for name, value in told.items()},
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    assert (done.returncode == 0) == (tmp_path / "dicom.json").exists()
-    return done.stderr
 
 
-def test_orthanc_does_not_start_where_passwords_would_cross_the_network(
+def test_what_the_containers_read_is_written_and_the_token_stays(
     services: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    assert "NODE_HTTP_PLAIN" in start_of(services, tmp_path)
-    assert "with https:" in start_of(services, tmp_path, NODE_BEHIND_TLS_PROXY="true")
+    for _ in range(2):
+        done = prepared(services, tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    token = (tmp_path / "token").read_text(encoding="utf-8").strip()
+    accounts = json.loads((tmp_path / "orthanc.d/accounts.json").read_text(encoding="utf-8"))
+    assert accounts == {"RegisteredUsers": {"node": token}}
+    callers = json.loads((tmp_path / "orthanc.d/dicom.json").read_text(encoding="utf-8"))
+    assert callers["DicomAlwaysAllowStore"] is True
+    assert "listen 0.0.0.0:8042;" in (tmp_path / "nginx.conf").read_text(encoding="utf-8")
+    haproxy = (tmp_path / "haproxy.cfg").read_text(encoding="utf-8")
+    assert "bind 0.0.0.0:4242" in haproxy
+    servers = [line for line in haproxy.splitlines() if line.startswith("  server orthanc ")]
+    assert len(servers) >= 2
+    assert {"orthanc:4242", "orthanc:8042"} == {line.split()[2] for line in servers}
+    assert all("resolvers site init-addr libc,none" in line for line in servers)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.0.0.5"])
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "NODE_HTTP_PLAIN"),
+        ({"NODE_HTTP_PLAIN": "true"}, "NODE_DICOM_PLAIN"),
+        ({"NODE_DICOM_PLAIN": "true"}, "NODE_HTTP_PLAIN"),
+        ({"NODE_DICOM_PLAIN": "true", "NODE_BEHIND_TLS_PROXY": "true"}, "with https:"),
+    ],
+)
+def test_nothing_is_prepared_where_the_node_would_be_more_open_than_stated(
+    services: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    address: str,
+    given: dict[str, str],
+    missing: str,
+) -> None:
+    done = prepared(services, tmp_path, NODE_BIND=address, **given)
+    assert done.returncode == 1
+    assert missing in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nginx.conf").exists()
 
 
 @pytest.mark.parametrize(
@@ -199,10 +214,11 @@ def test_orthanc_does_not_start_where_passwords_would_cross_the_network(
         {"NODE_BEHIND_TLS_PROXY": "true", "NODE_PUBLIC_URL": "https://node.example"},
     ],
 )
-def test_orthanc_starts_behind_a_proxy_or_where_plain_http_is_asked_for(
+def test_all_is_prepared_behind_a_proxy_or_where_plain_http_is_asked_for(
     services: dict[str, dict[str, Any]], tmp_path: Path, given: dict[str, str]
 ) -> None:
-    assert start_of(services, tmp_path, **given) == ""
+    stated = given | {"NODE_DICOM_PLAIN": "true", "NODE_BIND": "0.0.0.0"}
+    assert prepared(services, tmp_path, **stated).returncode == 0
 
 
 def test_no_password_is_written_down(services: dict[str, dict[str, Any]]) -> None:
@@ -233,6 +249,7 @@ def test_every_image_is_debian_without_root(file: Path) -> None:
 
 def test_the_script_is_sound() -> None:
     scripts = [ROOT / "tests/compose/run.sh", ROOT / "orthanc/start", ROOT / "worker/postgres"]
+    scripts.append(ROOT / "worker/prepare")
     subprocess.run(["shellcheck", *scripts], check=True)
     answer = subprocess.run(
         [scripts[0], "--help"], check=True, capture_output=True, encoding="utf-8"
