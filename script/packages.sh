@@ -10,6 +10,8 @@ NODE_PACKAGES=(
 )
 # shellcheck disable=SC2034
 TEST_PACKAGES=(chromium gcc git iproute2 nmap postgresql shellcheck)
+# shellcheck disable=SC2034
+COMPOSE_PACKAGES=(curl debootstrap docker-compose docker.io iptables tar) # script/test --compose
 
 # Debian starts what it installs, and again at boot; the node runs its own Orthanc and Redis.
 OWN_SERVICES=(orthanc redis-server nginx haproxy postgresql)
@@ -81,7 +83,7 @@ forbid_services() {
 # $POLICY_MARK: removed at its end, without effect once process $$ has ended
 kill -0 $$ 2>/dev/null || exit 0
 for word; do
-  case "\$word" in orthanc*|redis*|nginx*|haproxy*|postgresql*) exit 101 ;; esac
+  case "\$word" in orthanc*|redis*|nginx*|haproxy*|postgresql*|docker*|containerd*) exit 101 ;; esac
 done
 exit 0
 POLICY

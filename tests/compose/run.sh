@@ -1,37 +1,41 @@
 #!/usr/bin/env bash
-# Build the images, bring the node up under a real Docker engine, send a study, see the SR.
-# See --help and docs/compose.md. Not part of script/test: it needs root's Docker and minutes.
+# Build the images, bring the node up under a real Docker engine, send a study, see the SR, kill
+# each container and all of them. See --help and docs/compose.md; part of script/test --compose.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PATH=/usr/bin:/usr/sbin:$PATH # Debian's docker, dockerd and docker-compose belong together
 
 help() {
   cat <<'HELP'
-usage: tests/compose/run.sh [--input FILE] [--pull] [--keep] [--deadline SECONDS]
+usage: tests/compose/run.sh [--input FILE] [--pull] [--cache FOLDER] [--keep] [--deadline SECONDS]
 
 Builds every image of docker-compose.yml, starts the node on free loopback ports, sends one study
-with storescu, waits until it is REPORTED, fetches the SR from Orthanc and prints it (dsrdump); then
-kills every container, starts them again, and sees another study read.
+with storescu, waits until it is REPORTED, fetches the SR and prints it (dsrdump); kills each
+container in turn, then all at once, then each one's first process, then takes the node down and up
+again: each time another study is read, and what was there before still is.
 Exits 0 only if all of that went well. At the end it removes what it made: containers, volumes,
-network, images and, where no engine was running, the engine that it started.
+networks, images and, where no engine was running, the engine that it started.
 
   --input FILE        send this DICOM file instead of the phantom's chest film
   --pull              build on debian:bookworm from the registry; without it a base image is made
                       with debootstrap, which needs no registry
+  --cache FOLDER      where the engine that is started has its data; it is left there, with base,
+                      images and what pip fetched, for the next time
   --keep              leave the node running and the images where they are
-  --deadline SECONDS  how long to wait for the SR (default 120)
+  --deadline SECONDS  how long to wait for an SR or for the node (default 180)
 
 Needs root, and Debian's docker.io, docker-compose (or the compose plugin), debootstrap, dcmtk,
 curl and python3.
 HELP
 }
 
-INPUT='' PULL='' KEEP='' DEADLINE=120
+INPUT='' PULL='' KEEP='' CACHE='' DEADLINE=180
 while (($#)); do
   case "$1" in
   -h | --help) help && exit 0 ;;
   --input) INPUT=$(realpath "$2") && shift ;;
   --deadline) DEADLINE=$2 && shift ;;
+  --cache) CACHE=$(realpath -m "$2") && shift ;;
   --pull) PULL=yes ;;
   --keep) KEEP=yes ;;
   *) help >&2 && exit 2 ;;
@@ -66,9 +70,11 @@ need() {
 start_engine() { # only where none answers
   docker version >/dev/null 2>&1 && return 0
   ((EUID == 0)) || fail "no Docker engine answers, and only root can start one"
-  say "starting a Docker engine of our own"
+  local data=${CACHE:-$WORK/docker}
+  say "starting a Docker engine of our own, with its data in $data"
+  mkdir -p "$data"
   export DOCKER_HOST=unix://$WORK/docker.sock
-  dockerd --data-root "$WORK/docker" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
+  dockerd --data-root "$data" --exec-root "$WORK/exec" --pidfile "$WORK/docker.pid" \
     --host "$DOCKER_HOST" >"$WORK/dockerd.log" 2>&1 &
   ENGINE=$!
   wait_for 60 "the Docker engine" docker version
@@ -129,7 +135,7 @@ make_wheels() {
 
 build() {
   local image
-  for image in dicom-node-{orthanc,redis,postgres,core,worker}; do
+  for image in dicom-node-{orthanc,doors,redis,postgres,core,worker}; do
     have_image "$image" || MADE+=("$image")
   done
   export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
@@ -163,14 +169,16 @@ up() {
   password=$(python3 -c 'import secrets; print(secrets.token_urlsafe(24))')
   (umask 077 && printf 'user = "tester:%s"\n' "$password" >"$WORK/curlrc" &&
     printf '%s\n' "$password" >"$WORK/password")
-  wait_for 120 "no user can be added" add_user
-  wait_for 180 "the node is not ready" orthanc /ai/health
+  wait_for "$DEADLINE" "no user can be added" add_user
+  ready
 }
 
 add_user() {
   "${COMPOSE[@]}" exec -T api dicom-node users add tester --role operator --password-file - \
     <"$WORK/password"
 }
+
+ready() { wait_for "$DEADLINE" "the node is not ready" orthanc /ai/health; }
 
 phantom() { # seed, file
   "${COMPOSE[@]}" exec -T api python - "$1" >"$2" <<'PY'
@@ -192,7 +200,7 @@ print(functools.reduce(step, sys.argv[1].split("."), json.load(sys.stdin)))' "$1
 ended() { [[ $(orthanc "/ai/studies/$1" | value state) =~ ^(REPORTED|REFUSED|FAILED)$ ]]; }
 
 report() { # file, name of what comes of it: the worklist item, and the SR as Orthanc has it
-  local uid sop id sent item=$WORK/$2.json
+  local uid sr sent item=$WORK/$2.json
   uid=$(dcmdump +P StudyInstanceUID "$1" | sed 's/.*\[\(.*\)\].*/\1/')
   sent=$(date +%s%N)
   TCP_NODELAY=1 storescu --call AITRIAGE 127.0.0.1 "$NODE_DICOM_PORT" "$1"
@@ -201,13 +209,15 @@ report() { # file, name of what comes of it: the worklist item, and the SR as Or
   orthanc "/ai/studies/$uid" >"$item"
   FIGURES+=("$2: timings $(value timings <"$item")")
   [[ $(value state <"$item") == REPORTED ]] || fail "$(cat "$item")"
+  READ+=("$uid")
   if "${COMPOSE[@]}" logs orthanc 2>&1 | grep plugin.dispatch_failed; then
     fail "the plugin could not hand the study over; reconcile did"
   fi
-  sop=$(value report.sop_instance_uid <"$item")
-  id=$(orthanc /tools/lookup --data "$sop" | python3 -c 'import json, sys
-print(next(found["ID"] for found in json.load(sys.stdin) if found["Type"] == "Instance"))')
-  orthanc "/instances/$id/file" >"$WORK/$2.dcm"
+  sr=$(python3 -c 'import json, sys
+item = json.load(sys.stdin)
+print("studyUID=%s&seriesUID=%s&objectUID=%s" % (item["study_instance_uid"],
+    item["report"]["series_instance_uid"], item["report"]["sop_instance_uid"]))' <"$item")
+  orthanc "/wado?requestType=WADO&contentType=application/dicom&$sr" >"$WORK/$2.dcm"
   dsrdump "$WORK/$2.dcm"
 }
 
@@ -216,16 +226,47 @@ read_study() {
   report "${INPUT:-$WORK/sample.dcm}" first
 }
 
-# As in a power cut: everything dies at once. What was read is still known, and reading goes on.
-survive() {
+# What was read is still known, people can still log in, and reading goes on.
+unharmed() { # seed of another film
   local uid
-  uid=$(value study_instance_uid <"$WORK/first.json")
+  ready
+  for uid in "${READ[@]}"; do ended "$uid" || fail "the worklist forgot the study $uid"; done
+  phantom "$1" "$WORK/film$1-sample.dcm"
+  report "$WORK/film$1-sample.dcm" "film$1" >"$WORK/film$1.txt"
+}
+
+survive_each() {
+  local service seed=100
+  for service in $("${COMPOSE[@]}" config --services); do
+    [[ $service != prepare ]] || continue
+    say "killing $service"
+    docker kill "$("${COMPOSE[@]}" ps -q "$service")" >>"$WORK/up.log"
+    "${COMPOSE[@]}" start "$service" >>"$WORK/up.log" 2>&1
+    unharmed $((seed += 1))
+  done
+}
+
+# As in a power cut: everything dies at once.
+survive_all() {
   "${COMPOSE[@]}" kill >>"$WORK/up.log" 2>&1
   "${COMPOSE[@]}" start >>"$WORK/up.log" 2>&1
-  wait_for 180 "the node is not ready after a crash" orthanc /ai/health
-  ended "$uid" || fail "the worklist forgot the study"
-  phantom 2 "$WORK/second-sample.dcm"
-  report "$WORK/second-sample.dcm" second >/dev/null
+  unharmed 201
+}
+
+# Nobody stopped them: they come back by themselves.
+come_back() {
+  local container running=()
+  mapfile -t running < <(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")
+  for container in "${running[@]}"; do
+    kill -9 "$(docker inspect --format '{{.State.Pid}}' "$container")"
+  done
+  unharmed 301
+}
+
+down_and_up() {
+  "${COMPOSE[@]}" down --timeout 20 >>"$WORK/up.log" 2>&1
+  "${COMPOSE[@]}" up --detach --no-build >>"$WORK/up.log" 2>&1
+  unharmed 401
 }
 
 clean() {
@@ -243,8 +284,9 @@ clean() {
   if [[ -n ${COMPOSE_PROJECT_NAME:-} ]]; then
     "${COMPOSE[@]}" down --volumes --timeout 20 >>"$WORK/up.log" 2>&1 || status=1
   fi
-  ((${#MADE[@]} == 0)) || docker image rm "${MADE[@]}" >/dev/null || status=1
+  [[ -n $CACHE ]] || ((${#MADE[@]} == 0)) || docker image rm "${MADE[@]}" >/dev/null || status=1
   if [[ -n $ENGINE ]]; then
+    [[ -z $CACHE ]] || docker image prune --force >/dev/null || true # what this build replaced
     kill "$ENGINE"
     wait "$ENGINE" || true
   fi
@@ -262,7 +304,7 @@ timed() { # title, command...
 }
 
 main() {
-  FIGURES=()
+  FIGURES=() READ=()
   need
   trap clean EXIT
   start_engine
@@ -271,7 +313,10 @@ main() {
   timed "building the images" build
   timed "starting the node, until it is ready" up
   timed "reading a study" read_study
-  timed "killing everything, starting again, reading another study" survive
+  timed "killing each container, reading another study each time" survive_each
+  timed "killing everything, starting again, reading another study" survive_all
+  timed "killing every container's process, reading another study" come_back
+  timed "down and up, reading another study" down_and_up
   printf '%s\n' "${FIGURES[@]}"
   docker image ls --format '{{.Repository}}: {{.Size}}' | grep '^dicom-node-' | sort
   say "done"
