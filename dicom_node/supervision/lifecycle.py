@@ -62,6 +62,7 @@ def _try_doors(parts: Iterable[Program]) -> None:
         if part.trial:
             done = subprocess.run(  # noqa: S603  # our own programs and files
                 part.trial,
+                cwd=part.folder,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",

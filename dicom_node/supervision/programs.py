@@ -113,9 +113,11 @@ def _at_most(limit: int, wanted: int) -> int:
 
 
 def _nginx(layout: Layout) -> Program:
-    folder, file = str(layout.nginx_folder), str(layout.nginx_file)
-    command = (tool("nginx"), "-p", folder, "-e", "stderr", "-c", file)
-    return Program("nginx", command, priority=60, trial=(*command, "-t"))
+    # From within its folder: in a path that it makes absolute itself, nginx takes $ for a variable.
+    command = (tool("nginx"), "-p", ".", "-e", "stderr", "-c", str(layout.nginx_file))
+    return Program(
+        "nginx", command, priority=60, folder=layout.nginx_folder, trial=(*command, "-t")
+    )
 
 
 def _haproxy(layout: Layout) -> Program:

@@ -30,7 +30,9 @@ def taken(chosen: Settings) -> dict[str, str]:
     said = {}
     for part in parts:
         if part.trial:
-            done = subprocess.run(part.trial, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                part.trial, cwd=part.folder, capture_output=True, encoding="utf-8", check=False
+            )
             said[part.name] = "" if done.returncode == 0 else done.stderr
     return said
 

@@ -93,7 +93,9 @@ def test_proxy_gets_certificate_and_key_in_a_file_of_its_owner(tmp_path: Path) -
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(layout.https_certificate)
     for part in programs(chosen):
         if part.trial:
-            read = subprocess.run(part.trial, capture_output=True, text=True, check=False)
+            read = subprocess.run(
+                part.trial, cwd=part.folder, capture_output=True, encoding="utf-8", check=False
+            )
             assert read.returncode == 0, read.stderr
     assert (chosen.front, chosen.public) == ("http://127.0.0.1:8042", "https://127.0.0.1:8443")
     secrets.write(settings(tmp_path / "the home"))
