@@ -132,6 +132,32 @@ class HealthAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeState:
+    """The node's own state, as an event tells it.
+
+    ``parts`` are those of ``/ai/health``, with a ``message`` where one cannot do its work.
+    ``notice`` is what everybody should know, as that no image is taken now; mostly empty.
+    """
+
+    ready: bool
+    notice: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The data of one server-sent event.
+
+    ``studies`` are the Study Instance UIDs of the rows that have come, gone, changed, or moved in
+    the reading order; with ``everything`` any row may have. ``node`` is its state now.
+    """
+
+    studies: tuple[str, ...]
+    everything: bool
+    node: NodeState
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAnswer:
     """A model that the workers know, with its card; only a served one speaks in reports."""
 

@@ -9,6 +9,7 @@ from dicom_node.access.fetches import Fetches
 from dicom_node.access.oidc import Provider
 from dicom_node.access.origin import Origins
 from dicom_node.api import (
+    events,
     history,
     looks,
     monitor,
@@ -23,6 +24,7 @@ from dicom_node.api import (
 from dicom_node.api.door import Door
 from dicom_node.api.doorkeeper import Doorkeeper
 from dicom_node.api.services import Services
+from dicom_node.api.watch import Watch
 
 
 def create(services: Services) -> FastAPI:
@@ -39,6 +41,7 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.door = Door(services.ledger, services.settings)
+    app.state.watch = Watch(services, app.state.door)
     site = services.settings
     app.state.provider = None if site.oidc is None else Provider(site.oidc, site.public)
     app.add_middleware(
@@ -51,7 +54,7 @@ def create(services: Services) -> FastAPI:
     problems.install(app)
     for module in (signin, sso, studies, history, pages, monitor):
         app.include_router(module.router)
-    for module in (worklist, qido):
+    for module in (worklist, events, qido):
         app.include_router(module.router, dependencies=[Depends(looks.at_list)])
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
     return app

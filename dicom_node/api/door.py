@@ -35,6 +35,7 @@ class Visitor:
     address: str
     is_open: bool = False
     wait_s: int = 0
+    of_the_node: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Door:
         """
         address = headers.get("x-node-address", "")
         if of_the_node:
-            return Visitor(_NODE, address)
+            return Visitor(_NODE, address, of_the_node=True)
         if self.is_open():
             return Visitor(_EVERYBODY, address, is_open=True)
         token = self.token(headers)

@@ -33,7 +33,7 @@ from dicom_node.errors import AccessError, NodeError
 
 ADMIT: Final = "/internal/admit"
 REFUSED: Final = "/internal/refused"
-_POLLED: Final = frozenset({"/ai/board", "/ai/health"})
+_POLLED: Final = frozenset({"/ai/board", "/ai/events", "/ai/health"})
 """Asked for by pages that nobody need look at: they keep no session alive."""
 
 REFRESH: Final = "x-refresh"

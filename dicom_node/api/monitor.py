@@ -24,6 +24,7 @@ from dicom_node.ledger import Counts
 
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
 
+_SHADOW: Final = "shadow"
 _HEALTH: TypeAdapter[HealthAnswer] = TypeAdapter(HealthAnswer)
 _MODELS: TypeAdapter[ModelsAnswer] = TypeAdapter(ModelsAnswer)
 
@@ -40,6 +41,16 @@ def health(node: Node) -> JSONResponse:
 
     A shadow that cannot read is told, and leaves the node ready: nobody waits for it.
     """
+    found = parts(node)
+    answer = HealthAnswer(ready=is_ready(found), parts=found)
+    status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return JSONResponse(
+        _HEALTH.dump_python(answer, mode="json"), status, {"Cache-Control": "no-store"}
+    )
+
+
+def parts(node: Services) -> tuple[Part, ...]:
+    """Ask each part of the node how it is."""
     probes = {
         **node.probes,
         "ledger": lambda: _ledger(node),
@@ -47,15 +58,14 @@ def health(node: Node) -> JSONResponse:
         "worker": lambda: _worker(node),
         "disk": lambda: _disk(node),
     }
-    parts = tuple(_part(name, probe) for name, probe in probes.items())
-    ready = all(part.ok for part in parts)
     if node.policy.shadow:
-        parts = (*parts, _part("shadow", lambda: _shadow(node)))
-    answer = HealthAnswer(ready=ready, parts=parts)
-    status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JSONResponse(
-        _HEALTH.dump_python(answer, mode="json"), status, {"Cache-Control": "no-store"}
-    )
+        probes[_SHADOW] = lambda: _shadow(node)
+    return tuple(_part(name, probe) for name, probe in probes.items())
+
+
+def is_ready(found: Iterable[Part]) -> bool:
+    """Tell whether the node can do its work; a shadow has no say in that."""
+    return all(part.ok for part in found if part.name != _SHADOW)
 
 
 @router.get("/models", response_model=ModelsAnswer)

@@ -12,6 +12,7 @@ import uvicorn
 from dicom_node import checkpoints, foreign, log, policy, settings
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
+from dicom_node.api.watch import Watch
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.errors import SettingsError
@@ -33,8 +34,9 @@ def main() -> None:
     foreign.contain()
     checkpoints.enable(site.checkpoints)
     with wire(site) as services, closing(listen(site.api)) as listener:
+        app = create(services)
         config = uvicorn.Config(
-            create(services),
+            app,
             access_log=False,
             log_config=None,  # its own would print the words of an exception
             log_level=site.log_level.lower(),
@@ -42,7 +44,20 @@ def main() -> None:
             timeout_graceful_shutdown=_GRACE_S,
         )
         log.get().info("api.started", pid=os.getpid())
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, app.state.watch).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of events first when told to stop: they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+        super().__init__(config)
+        self._watch = watch
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what is under way come to its end."""
+        self._watch.close()
+        await super().shutdown(sockets)
 
 
 @contextmanager

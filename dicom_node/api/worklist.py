@@ -1,8 +1,7 @@
 """Routes of the worklist: the contract's list, and what the page draws.
 
-A browser cannot be pushed to here: Orthanc's plugin answers a request with a whole body, so
-server-sent events would never arrive. Clients ask again instead, with the tag of what they have
-(``If-None-Match``), and get 304 in a millisecond or two while nothing has changed.
+Whoever has been told of a change (`events`) asks again with the tag of what he has
+(``If-None-Match``), and gets 304 in a millisecond or two where nothing of it has changed.
 """
 
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 
 from dicom_node.api.answers import BoardAnswer, BoardItem, WorklistAnswer
 from dicom_node.api.services import Node, Services
+from dicom_node.api.watch import tick
 from dicom_node.domain import Priority, RunState, WorklistHead, WorklistItem
 from dicom_node.worklist.filters import Filter
 from dicom_node.worklist.listing import Listing, page
@@ -24,9 +24,6 @@ from dicom_node.worklist.order import bound_min, place
 
 _LONGEST: Final = 500
 _LONGEST_BOARD: Final = 1000
-_TICK_S: Final = 30
-"""The order may change by time alone, when a study passes its bound: so often it is looked at."""
-
 _UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
     HTTPStatus.NOT_MODIFIED.value: {"description": "Nothing has changed since If-None-Match"}
 }
@@ -126,8 +123,8 @@ def _placed(item: WorklistItem, node: Services, now: datetime) -> BoardItem:
 def _tag(node: Services, now: datetime) -> str:
     """Return a weak entity tag: equal as long as nothing but clocks differs in the answers."""
     seen = (
-        node.ledger.queries.revision(),
-        int(now.timestamp() // _TICK_S),
+        node.ledger.changes.revision(),
+        tick(now),
         node.policy.hash,
         node.settings.public,
         bool(node.room.refusal()),

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from dicom_node.ledger.assessments import AssessmentBook
 from dicom_node.ledger.audit import AuditBook
+from dicom_node.ledger.changes import ChangeBook
 from dicom_node.ledger.database import Database, connect, utc_now
 from dicom_node.ledger.deliveries import DeliveryBook
 from dicom_node.ledger.migration import migrate
@@ -33,6 +34,7 @@ class Ledger:
     deliveries: DeliveryBook
     shadows: ShadowBook
     queries: Queries
+    changes: ChangeBook
     assessments: AssessmentBook
     audit: AuditBook
     users: UserBook
@@ -68,6 +70,7 @@ def open_ledger(
         deliveries=DeliveryBook(database),
         shadows=ShadowBook(database),
         queries=Queries(database, viewer_url),
+        changes=ChangeBook(database),
         assessments=AssessmentBook(database),
         audit=AuditBook(database),
         users=UserBook(database),

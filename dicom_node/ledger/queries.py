@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
@@ -26,13 +26,11 @@ from dicom_node.ledger.history import HistoryDay, tell
 from dicom_node.ledger.items import shelve, to_item
 from dicom_node.ledger.results import REPORTS, object_ref
 from dicom_node.ledger.schema import (
-    AssessmentRow,
     DeliveryRow,
     ObjectRow,
     RunRow,
     StageRow,
     StudyRow,
-    TransitionRow,
 )
 from dicom_node.ledger.steps import get_ending, ticket
 
@@ -74,19 +72,6 @@ class Queries:
         """Return the head of every study, in no order."""
         with self._database.read() as session:
             return heads(session)
-
-    def revision(self) -> str:
-        """Return a word that changes with each arrival, change of state and assessment.
-
-        The rows counted are never removed. A corrected name, or a model named in mid-run,
-        changes no row count; it is seen with the next of those changes.
-        """
-        counts = (
-            select(func.count()).select_from(table).scalar_subquery()
-            for table in (StudyRow, TransitionRow, AssessmentRow)
-        )
-        with self._database.read() as session:
-            return "-".join(str(n) for n in session.execute(select(*counts)).one())
 
     def history(self, bounds: Sequence[datetime]) -> tuple[HistoryDay, ...]:
         """Return what happened in each span between two neighbouring ``bounds``."""

@@ -104,6 +104,17 @@ def place(item: Ranked, policy: Policy, now: datetime) -> Place:
     return _own_place(item)
 
 
+def moved(
+    items: Iterable[Ranked], policy: Policy, before: datetime, now: datetime
+) -> frozenset[str]:
+    """Return the studies whose `place` has changed by time alone."""
+    return frozenset(
+        item.study_instance_uid
+        for item in items
+        if place(item, policy, before) is not place(item, policy, now)
+    )
+
+
 def bound_min(item: Ranked, policy: Policy) -> float | None:
     """Return the minutes after which an item overtakes; None: it is first already, or done."""
     bound = _BOUNDED_AS.get(_own_place(item))

@@ -102,10 +102,10 @@ def test_page_by_heads_is_the_beginning_of_all_items_in_order(
 
 
 def test_revision_moves_with_what_a_reader_can_see(ledger: Ledger, clock: Clock) -> None:
-    seen = [ledger.queries.revision()]
+    seen = [ledger.changes.revision()]
     history = Past(ledger, clock)
     for what in ("record", "report", "assess", "fail", "refuse"):
         history.act("1.2.9", what, Priority.LOW)
-        seen.append(ledger.queries.revision())
+        seen.append(ledger.changes.revision())
     assert len(set(seen)) == len(seen)
-    assert ledger.queries.revision() == seen[-1]
+    assert ledger.changes.revision() == seen[-1]

@@ -18,7 +18,7 @@ from dicom_node.domain import (
     Stage,
     WorklistItem,
 )
-from dicom_node.worklist.order import Place, order, place, rule_text
+from dicom_node.worklist.order import Place, moved, order, place, rule_text
 
 POLICY = policy.load()
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -182,3 +182,15 @@ def test_rule_text_states_every_bound_of_the_policy() -> None:
     text = rule_text(POLICY)
     for bound in ("HIGH 60 min", "ROUTINE 240 min", "LOW 480 min"):
         assert bound in text
+
+
+@given(LISTS, st.floats(-600, 600))
+def test_order_of_what_has_not_moved_is_not_changed_by_time(
+    items: list[WorklistItem], passed_min: float
+) -> None:
+    later = NOW + timedelta(minutes=passed_min)
+    gone = moved(items, POLICY, NOW, later)
+    assert gone == moved(items, POLICY, later, NOW)
+    arrived = [i for i in items if i.received_at and i.received_at <= min(NOW, later)]
+    kept = [i for i in arrived if i.study_instance_uid not in gone]
+    assert order(kept, POLICY, NOW) == order(kept, POLICY, later)
