@@ -68,6 +68,7 @@ class ListedArchive:
     studies: dict[str, StudyRef] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
     came_from: Origin = field(default_factory=Origin)
+    arrived: datetime | None = None
 
     def put(self, listed: StudyRef, *kinds: str) -> None:
         """List a study, and write the changes down."""
@@ -122,6 +123,11 @@ class ListedArchive:
     def checksum(self, ref: InstanceRef) -> str:
         """Take the UID for the content: the same instance holds the same."""
         return ref.sop_instance_uid
+
+    def arrived_at(self, ref: InstanceRef) -> datetime | None:
+        """Return what the test set."""
+        del ref
+        return self.arrived
 
     def origin(self, ref: InstanceRef) -> Origin:
         """Return what the test set."""

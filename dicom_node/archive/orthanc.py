@@ -107,6 +107,15 @@ class OrthancArchive:
         of_order = self._text(lambda: ask.get_instances_id_content_path(entry, "0040-1003"))
         return Origin(sender, of_order)
 
+    def arrived_at(self, ref: InstanceRef) -> datetime | None:
+        """Return when Orthanc took the instance in, to the second."""
+        ask = self._client.get_instances_id_metadata_name
+        told = self._text(lambda: ask(ref.orthanc_id, "ReceptionDate"))
+        try:
+            return _time(told)
+        except ValueError:
+            return None
+
     def store(self, dicom_file: bytes) -> None:
         """Store one file; raises StoreRejected, ArchiveUnavailable."""
         try:

@@ -31,6 +31,8 @@ _SKEW = timedelta(seconds=5)
 """By how much the archive's clock may go before ours."""
 
 _ASKERS = 4
+_LOOKED_AT = 5
+"""Images, each of another series, whose arrival tells when that of the study began."""
 
 
 def utc_now() -> datetime:
@@ -116,7 +118,16 @@ class Admission:
         study = self._archive.study(study_instance_uid)
         if self._studies.record(study, modality(study)):
             log.get().info("study.received", study_uid=study_instance_uid)
+            self._count_from_arrival(study)
         return study
+
+    def _count_from_arrival(self, study: StudyRef) -> None:
+        """See that a study that nobody looked at for a while is not thought to be fresh."""
+        refs = [ref for series in study.series for ref in series.instances[:1]]
+        times = [self._archive.arrived_at(ref) for ref in refs[:_LOOKED_AT]]
+        known = [time for time in times if time is not None]
+        if known and min(known) < self._clock() - _SKEW:  # told in whole seconds
+            self._studies.arrived(study.study_instance_uid, min(known))
 
     def _chosen(self, study: StudyRef, asked_at: datetime) -> Eligible:
         try:

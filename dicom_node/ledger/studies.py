@@ -77,6 +77,15 @@ class StudyBook:
                 setattr(row, name, value)
             return False
 
+    def arrived(self, study_instance_uid: str, at: datetime) -> None:
+        """Count the study's time from when its images came, not from when they were seen.
+
+        A clock that was set back since then has no say: time is never counted from the future.
+        """
+        with self._database.write() as session:
+            row = lock_study(session, study_instance_uid)
+            row.received_at = min(row.received_at or at, at)
+
     def announce(self, study_instance_uid: str) -> None:
         """Give a study of which nothing but the UID is known a row, unless it has one."""
         blank = {

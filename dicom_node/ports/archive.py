@@ -1,6 +1,7 @@
 """Where images come from and results go to."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,10 @@ class Archive(Protocol):
 
     def origin(self, ref: InstanceRef) -> Origin:
         """Return who sent the instance and what its order says, as far as is known."""
+        ...
+
+    def arrived_at(self, ref: InstanceRef) -> datetime | None:
+        """Return when the archive took the instance in; None where it does not know."""
         ...
 
     def store(self, dicom_file: bytes) -> None:

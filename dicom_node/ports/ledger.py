@@ -123,6 +123,10 @@ class StudyBook(Protocol):
         """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
         ...
 
+    def arrived(self, study_instance_uid: str, at: datetime) -> None:
+        """Count the study's time from when its images came, not from when they were seen."""
+        ...
+
     def announce(self, study_instance_uid: str) -> None:
         """Give a study of which nothing but the UID is known a row, unless it has one."""
         ...

@@ -108,17 +108,14 @@ def test_positions_are_finite_whatever_the_headers_hold(numbers: list[list[str]]
 
 
 def test_origin_is_told_as_far_as_it_is_known() -> None:
-    known = {
-        SENDER: httpx.Response(200, encoding="utf-8"),
-        ORDER: httpx.Response(200, encoding="utf-8"),
-    }
+    known = {SENDER: httpx.Response(200, text="CT1"), ORDER: httpx.Response(200, text="STAT\0")}
     assert archive(known).origin(IMAGE) == Origin("CT1", "STAT")
     assert archive({}).origin(IMAGE) == Origin()
 
 
 def test_order_in_a_file_that_orthanc_has_lost_is_unknown() -> None:
     """The order is read from the stored file; a run tells that such a file cannot be fetched."""
-    broken = {SENDER: httpx.Response(200, encoding="utf-8"), ORDER: httpx.Response(500)}
+    broken = {SENDER: httpx.Response(200, text="CT1"), ORDER: httpx.Response(500)}
     assert archive(broken).origin(IMAGE) == Origin("CT1", "")
 
 
@@ -137,7 +134,7 @@ def test_origin_that_nobody_tells_is_asked_for_again(
 
 
 def test_checksum_is_asked_for_once() -> None:
-    table = {MD5: httpx.Response(200, encoding="utf-8")}
+    table = {MD5: httpx.Response(200, text="abc")}
     orthanc = archive(table)
     assert orthanc.checksum(IMAGE) == "abc"
     table.clear()
@@ -149,5 +146,5 @@ def test_checksum_that_was_missing_is_asked_for_again() -> None:
     table: dict[str, Any] = {}
     orthanc = archive(table)
     assert orthanc.checksum(IMAGE) == ""
-    table[MD5] = httpx.Response(200, encoding="utf-8")
+    table[MD5] = httpx.Response(200, text="abc")
     assert orthanc.checksum(IMAGE) == "abc"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,20 @@ def test_consider_complete_film_is_queued_once_however_often_it_is_seen(desk: De
         desk.consider(subject)
     assert desk.state(subject) is RunState.QUEUED
     assert len({run_id for run_id, _ in desk.queue.given}) == 1
+
+
+@pytest.mark.parametrize(("late_s", "counted"), [(100, True), (2, False), (-7200, False)])
+def test_clock_of_a_study_starts_when_its_images_came(
+    desk: Desk, late_s: float, counted: bool
+) -> None:
+    subject = film()
+    desk.archive.put(subject)
+    desk.archive.arrived = datetime.now(UTC) - timedelta(seconds=late_s)
+    for _ in range(2):
+        desk.consider(subject)
+    detail = desk.ledger.queries.detail(subject.study_instance_uid)
+    assert detail is not None
+    assert (detail.item.received_at == desk.archive.arrived) is counted
 
 
 def test_consider_fresh_film_has_its_row_at_once_and_waits(desk: Desk) -> None:

@@ -29,4 +29,4 @@ def test_states_are_counted_beyond_the_state_that_is_looked_at() -> None:
 
 
 def test_modalities_are_all_that_occur() -> None:
-    assert page(HEADS, Filter(encoding="utf-8"), 9, POLICY, NOW).modalities == ("CR", "CT")
+    assert page(HEADS, Filter(text="nobody"), 9, POLICY, NOW).modalities == ("CR", "CT")
