@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -35,7 +36,9 @@ def up(*, detach: bool, wait_s: float) -> None:
         _note(settings, "node.start")
         if not detach:
             _print_addresses(settings)
-            lifecycle.start_in_foreground(configuration)
+            lifecycle.start_in_foreground(
+                configuration, lambda lives: _tell_start(settings, wait_s, lives)
+            )
         lifecycle.start_detached(configuration)
     if opening.is_plain_and_open(settings):
         err.print(_PLAIN, style="bold red", soft_wrap=True)
@@ -59,6 +62,25 @@ def wait_ready(settings: Settings, deadline_s: float) -> None:
             f"the node is not ready after {time.monotonic() - start:.0f} s: {amiss}; "
             f"see {Layout.of(settings).logs}"
         )
+
+
+def _tell_start(settings: Settings, deadline_s: float, lives: Callable[[], bool]) -> None:
+    """Say on one line that the node is ready, or what is amiss; nothing where it ends before."""
+
+    def go_on(_: str) -> None:
+        if not lives():
+            raise KeyboardInterrupt
+
+    try:
+        ready, amiss = lifecycle.wait_ready(settings, deadline_s, go_on)
+    except KeyboardInterrupt:
+        return
+    except NodeError as exc:
+        ready, amiss = False, str(exc)
+    if ready:
+        err.print("the node is ready", soft_wrap=True)
+    elif lives():
+        err.print(f"the node is not ready: {amiss}", markup=False, soft_wrap=True)
 
 
 def _print_addresses(settings: Settings) -> None:

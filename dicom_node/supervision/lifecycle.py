@@ -86,9 +86,19 @@ def start_detached(configuration: Path) -> None:
         raise NodeError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")
 
 
-def start_in_foreground(configuration: Path) -> None:
-    """Become supervisord: it ends with Ctrl-C or SIGTERM, and ends all parts with it."""
+def start_in_foreground(configuration: Path, beside: Callable[[Callable[[], bool]], None]) -> None:
+    """Become supervisord: it ends with Ctrl-C or SIGTERM, and ends all parts with it.
+
+    ``beside`` runs in a process of its own meanwhile, to tell how the start goes; what it is given
+    says whether supervisord still lives.
+    """
     sys.stdout.flush()
+    pid = os.getpid()
+    if os.fork() == 0:
+        try:
+            beside(lambda: os.getppid() == pid)
+        finally:
+            os._exit(0)
     command = [*_command(configuration), "--nodaemon"]
     os.execv(command[0], command)  # noqa: S606  # our own interpreter and file
 

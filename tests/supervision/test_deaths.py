@@ -1,5 +1,7 @@
 """Parts that die at their start, with a real supervisord and real processes."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -63,6 +65,30 @@ def test_a_part_that_dies_at_its_start_is_named_with_its_last_line_in_time(
     assert "part1" in amiss
     assert "part0" not in amiss
     assert "RuntimeError: no explorer.js in é" in amiss
+
+
+def test_a_node_in_the_foreground_names_it_too(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, http_port=free_port(), dicom_port=free_port())
+    layout = Layout.of(settings)
+    layout.create()
+    mortal = Program("mortal", ("/bin/sh", "-c", "echo KeyError: x; exit 3"), 1)
+    layout.supervisor_file.write_text(render.supervisor(layout, [mortal]), encoding="utf-8")
+    script = (
+        "import sys; from pathlib import Path; from dicom_node.cli import lifecycle as cli\n"
+        "from dicom_node.settings import Settings; from dicom_node.supervision import lifecycle\n"
+        "site = Settings(home=Path(sys.argv[1]))\n"
+        "lifecycle.start_in_foreground(\n"
+        "    Path(sys.argv[2]), lambda lives: cli._tell_start(site, 120, lives))\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), str(layout.supervisor_file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as up:
+        try:
+            assert up.stderr is not None
+            told = next(line for line in up.stderr if "mortal is" in line)
+        finally:
+            up.terminate()
+    assert told.startswith("the node is not ready: mortal is ")
+    assert told.endswith("KeyError: x\n")
 
 
 def test_status_names_it_too_whichever_state_it_is_in(node: Settings) -> None:
