@@ -161,6 +161,11 @@ local function title_at(text, at)
   return (text:sub(at, at + 15):gsub("^ +", ""):gsub("[ %z]+$", ""))
 end
 
+-- Return a title as one word of a log, as in a URL.
+local function quoted(title)
+  return (title:gsub("[^%w_.-]", function(one) return ("%%%02X"):format(one:byte()) end))
+end
+
 local function is_proved(caller, txn)
   if not has_tls then return true end
   local certificate = txn.f:ssl_c_der()
@@ -193,7 +198,7 @@ core.register_action("dicom_judge", {"tcp-req"}, function(txn)
   end
   local text = txn.req:data(0, PDU_HEAD + length)
   if not text or #text < PDU_HEAD + length then return txn:set_var("txn.verdict", "close") end
-  txn:set_var("sess.title", (title_at(text, 27):gsub("[^%w_.-]", "?")))
+  txn:set_var("sess.title", quoted(title_at(text, 27)))
   txn:set_var("txn.verdict", verdict(text, txn))
 end)
 
@@ -639,7 +644,7 @@ function Door:release(chn)
 end
 
 function Door:tcp_payload(txn, chn)
-  if chn:is_resp() then return self:answers(chn) end
+  if chn:is_resp() then return self:answers(txn, chn) end
   local there = chn:input()
   local passed = 0
   while true do
@@ -654,13 +659,13 @@ function Door:tcp_payload(txn, chn)
       self.waited = 0
     end
     local fine = self:pdu(chn, there)
-    if fine == false then return filter.ERROR end
+    if fine == false then return txn:done() end
     if fine == nil then break end
     there = chn:input()
   end
   local size = self:release(chn)
   if self:is_slow(self.stream > 0 and 1 or math.max(chn:input() - size - self.seen, 0)) then
-    return filter.ERROR
+    return txn:done()
   end
   return size
 end
@@ -703,7 +708,7 @@ function Door:answered(text)
   end
 end
 
-function Door:answers(chn)
+function Door:answers(txn, chn)
   local from, there = 0, chn:input()
   while true do
     local step = math.min(self.back, there - from)
@@ -715,7 +720,7 @@ function Door:answers(chn)
     if kind ~= ASSOCIATE_AC and not waits then
       self.back = size
     else
-      if size > room then return filter.ERROR end
+      if size > room then return txn:done() end
       if there - from < size then break end
       local text = chn:data(from + PDU_HEAD, length)
       local instead
