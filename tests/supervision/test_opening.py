@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
@@ -34,6 +36,9 @@ def site(**values: object) -> Settings:
 
 def rendered(settings: Settings) -> dict[str, Any]:
     keys: dict[str, Any] = json.loads(opening.render(settings))
+    for name in ("DicomThreadsCount", "MaximumPduLength", "AcceptedTransferSyntaxes"):
+        del keys[name]
+    assert keys.pop("StrictAetComparison") is True
     return keys
 
 
@@ -127,6 +132,57 @@ def test_file_that_is_not_there_is_refused(files: dict[str, Path], tmp_path: Pat
 def test_names_of_modalities_are_unique() -> None:
     with pytest.raises(SettingsError, match="same name"):
         opening.render(site(modalities=[CT, CT]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"ae_title": "ct-1"}, "differ in case only"),
+        ({"host": "10.0.0.8", "may": ["find"]}, "different rights"),
+        ({"ae_title": "  "}, "the AE title of modality ct-2 is none"),
+        ({"ae_title": "CT\\1"}, "the AE title of modality ct-2 is none"),
+        ({"ae_title": "CT2", "certificate_name": "ct-2"}, "which needs DICOM over TLS"),
+        ({"ae_title": "CT2", "certificate_sha256": "ab" * 32}, "which needs DICOM over TLS"),
+    ],
+)
+def test_titles_that_cannot_be_told_apart_are_refused(changed: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        opening.render(site(modalities=[CT, CT | {"name": "ct-2"} | changed]))
+
+
+def test_two_devices_may_share_a_title_and_its_rights() -> None:
+    keys = rendered(site(modalities=[CT, CT | {"name": "ct-2", "host": "10.0.0.8"}]))
+    assert set(keys["DicomModalities"]) == {"ct", "ct-2"}
+
+
+def test_list_of_revoked_certificates_needs_certificates_and_a_file(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    missing = tmp_path / "none.pem"
+    with pytest.raises(SettingsError, match="NODE_DICOM_TLS_CRL_FILE needs DICOM over TLS"):
+        opening.render(site(dicom_tls_crl_file=missing))
+    with pytest.raises(SettingsError, match="NODE_DICOM_TLS_CRL_FILE names no file"):
+        opening.render(site(dicom_tls_crl_file=missing, **files))
+
+
+def test_fingerprint_is_taken_as_openssl_prints_it_and_no_other_text_is() -> None:
+    pair = ":".join(["AB"] * 32)
+    (modality,) = site(modalities=[CT | {"certificate_sha256": pair}]).modalities
+    assert modality.certificate_sha256 == "ab" * 32
+    with pytest.raises(ValidationError, match="no SHA-256 fingerprint"):
+        site(modalities=[CT | {"certificate_sha256": "abc"}])
+
+
+def test_deflated_objects_are_accepted_only_where_the_site_admits_them() -> None:
+    for admitted in (False, True):
+        keys = json.loads(opening.render(site(dicom_deflated=admitted)))
+        patterns = keys["AcceptedTransferSyntaxes"]
+        for syntax in ("1.2.1.99", "1.2.4.95", "1.2.4.205"):
+            uid = f"1.2.840.10008.{syntax}"
+            assert any(fnmatchcase(uid, pattern) for pattern in patterns) is admitted
+        for syntax in ("1.2", "1.2.1", "1.2.2", "1.2.4.50", "1.2.4.90", "1.2.4.201", "1.2.5"):
+            uid = f"1.2.840.10008.{syntax}"
+            assert any(fnmatchcase(uid, pattern) for pattern in patterns)
 
 
 def test_empty_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
