@@ -1,29 +1,38 @@
-"""Login by the site's own provider: OpenID Connect Core 1.0, authorization code with PKCE."""
+"""Login by the site's own provider: OpenID Connect Core 1.0, authorization code with PKCE.
 
-import secrets
+Authlib carries it out. Here is what a site decides, what is asked of a provider beyond Authlib's
+own checks, and where a login under way is kept: by the browser that has left, under a seal. The
+node keeps none itself: whoever knocks may leave without end, and crowds nobody out.
+"""
+
+import json
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Final
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.integrations.base_client.errors import MismatchingStateError
+from authlib.integrations.starlette_client import StarletteIntegration, StarletteOAuth2App
 from cachetools import TTLCache
-from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from cryptography.fernet import Fernet, InvalidToken
+from joserfc.errors import JoseError
+from starlette.requests import Request
 
-from dicom_node.access.journeys import Journey, Seal
-from dicom_node.domain import Identity, Role, checked_name
+from dicom_node.domain import Identity, Role, checked_name, subject
 from dicom_node.errors import AccessError
 from dicom_node.settings import OidcSettings
 
+LONGEST_S: Final = 600
+_LONGEST_WANTED: Final = 2048
+"""Browsers keep no cookie of more than 4096 bytes (RFC 6265 6.1)."""
+
 _TIMEOUT_S: Final = 10.0
 _METADATA_KEPT_S: Final = 3600.0
-_FORGOTTEN_EVERY_S: Final = 60.0
+_KEYS_AGAIN_S: Final = 60.0
 _LEEWAY_S: Final = 60
 _SIGNATURES: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 """Asymmetric ones alone: neither ``none`` nor a client's secret signs for a user."""
@@ -34,80 +43,78 @@ _STRONGEST_FIRST: Final = (Role.OPERATOR, Role.RADIOLOGIST, Role.READER)
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Where to send a browser, and the sealed journey that it brings back in a cookie."""
+    """Where to send a browser, and what it brings back in a cookie, sealed."""
 
     url: str
     sealed: str
 
 
-class Provider:
-    """The site's provider; safe to share between threads."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who came back, for whom the provider vouches by ``sub``, and where he wanted to go."""
 
-    def __init__(self, site: OidcSettings, public: str) -> None:
+    identity: Identity
+    issuer: str
+    sub: str
+    wanted: str
+
+
+class Provider:
+    """The site's provider."""
+
+    def __init__(
+        self, site: OidcSettings, public: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self._site = site
         self._redirect_uri = f"{public}/ai/login/oidc/callback"
-        self._seal = Seal()
-        self._metadata: TTLCache[str, Mapping[str, Any]] = TTLCache(4, _METADATA_KEPT_S)
-        self._forgotten: TTLCache[str, bool] = TTLCache(4, _FORGOTTEN_EVERY_S)
-        self._lock = Lock()
+        self._fernet = Fernet(Fernet.generate_key())  # a restart forgets the logins under way
+        self._clock = clock
+        self._app = _Client(site)
+        self._authorities: TTLCache[str, ssl.SSLContext] = TTLCache(1, _METADATA_KEPT_S)
 
-    def depart(self, wanted: str) -> Departure:
+    async def depart(self, request: Request, wanted: str) -> Departure:
         """Begin a login that ends at the place ``wanted``; raises AccessError."""
-        state, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
-        journey = Journey(state, verifier, nonce, wanted)
-        with _told(), self._client() as client:
-            url, _ = client.create_authorization_url(
-                self._fetched("/.well-known/openid-configuration")["authorization_endpoint"],
-                state=journey.state,
-                code_verifier=journey.verifier,
-                nonce=journey.nonce,
-            )
-        return Departure(url, self._seal.close(journey))
+        request.scope["session"] = {"wanted": wanted if len(wanted) <= _LONGEST_WANTED else ""}
+        with _told():
+            client = self._client()
+            begun = await client.create_authorization_url(self._redirect_uri)
+            url = begun.pop("url")
+            await client.save_authorize_data(request, redirect_uri=self._redirect_uri, **begun)
+        text = json.dumps(request.session).encode()
+        return Departure(url, self._fernet.encrypt_at_time(text, int(self._clock())).decode())
 
-    def arrive(self, state: str, code: str, sealed: str) -> tuple[Identity, str]:
-        """Return who came back, and where he wanted to go; raises AccessError.
+    async def arrive(self, request: Request, sealed: str) -> Arrival:
+        """Return who came back; raises AccessError.
 
         A state serves the browser alone that left with it. A code serves once at the provider
         (RFC 6749 4.1.2), and only with the verifier that is under the seal.
         """
-        journey = self._seal.open(sealed)
-        if journey is None or not secrets.compare_digest(journey.state.encode(), state.encode()):
-            raise AccessError("this login has run out or was begun elsewhere; log in again")
-        metadata = self._fetched("/.well-known/openid-configuration")
-        with _told(), self._client() as client:
-            token = client.fetch_token(
-                metadata["token_endpoint"],
-                grant_type="authorization_code",
-                code=code,
-                code_verifier=journey.verifier,
+        request.scope["session"] = self._opened(sealed)
+        with _told():
+            client = self._client()
+            issuer = (await client.load_server_metadata())["issuer"]
+            options = {
+                "iss": {"essential": True, "value": issuer},
+                "aud": {"essential": True, "value": self._site.client_id},
+            }
+            token = await client.authorize_access_token(
+                request, claims_options=options, leeway=_LEEWAY_S
             )
-            claims = self._checked(str(token["id_token"]), journey.nonce, metadata["issuer"])
-        return self._identity(claims), journey.wanted
+            claims: Mapping[str, Any] = token["userinfo"]
+            stands_for_good = subject(issuer, claims["sub"])
+        identity = self._identity(claims, stands_for_good)
+        return Arrival(identity, issuer, claims["sub"], request.session["wanted"])
 
-    def _checked(self, id_token: str, nonce: str, issuer: str) -> Mapping[str, Any]:
-        """Return the claims of an ID token that is what it must be (OIDC Core 3.1.3.7)."""
-        if issuer.rstrip("/") != self._site.issuer.rstrip("/"):
-            raise AccessError("the site's login service calls itself otherwise than NODE_OIDC says")
-        metadata = self._fetched("/.well-known/openid-configuration")
-        keys_at = str(metadata["jwks_uri"])
+    def _opened(self, sealed: str) -> dict[str, Any]:
+        """Return what this process has sealed, unless it has run out."""
         try:
-            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
-        except InvalidKeyIdError:  # the provider signs by a new key
-            self._forget(keys_at)
-            token = jwt.decode(id_token, self._keys(keys_at), algorithms=_SIGNATURES)
-        jwt.JWTClaimsRegistry(
-            leeway=_LEEWAY_S,
-            iss={"essential": True, "value": issuer},
-            sub={"essential": True},
-            aud={"essential": True, "value": self._site.client_id},
-            exp={"essential": True},
-            nonce={"essential": True, "value": nonce},
-        ).validate(token.claims)
-        if token.claims.get("azp", self._site.client_id) != self._site.client_id:
-            raise AccessError("the site's login service named another client; nobody is logged in")
-        return token.claims
+            text = self._fernet.decrypt_at_time(sealed.encode(), LONGEST_S, int(self._clock()))
+        except (InvalidToken, UnicodeEncodeError):
+            return {}
+        opened: dict[str, Any] = json.loads(text)
+        return opened
 
-    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+    def _identity(self, claims: Mapping[str, Any], stands_for_good: str) -> Identity:
         given = claims.get(self._site.role_claim)
         values = {given} if isinstance(given, str) else set(map(str, _listed(given)))
         roles = {role for value, role in self._site.roles.items() if value in values}
@@ -115,47 +122,60 @@ class Provider:
         if role is None:
             raise AccessError("the site's login service gives you no role here; ask for one")
         name = next(claims[claim] for claim in _NAMES if claims.get(claim))
-        return Identity(checked_name(name if isinstance(name, str) else ""), role)
+        return Identity(checked_name(name if isinstance(name, str) else ""), role, stands_for_good)
 
-    def _keys(self, url: str) -> KeySet:
-        return KeySet.import_key_set({"keys": list(self._fetched(url)["keys"])})
+    def _client(self) -> "_Client":
+        """Return the client with the secret as it is now; authorities are read once an hour."""
+        self._app.client_secret = self._site.client_secret_file.read_text("utf-8").strip()
+        if not self._authorities:
+            file = self._site.ca_file
+            self._authorities[""] = (
+                httpx.create_ssl_context(trust_env=False)
+                if file is None
+                else ssl.create_default_context(cafile=str(file))
+            )
+        self._app.client_kwargs["verify"] = self._authorities[""]
+        return self._app
 
-    def _forget(self, url: str) -> None:
-        """Have a document fetched anew; once a minute, or anybody could keep us at it."""
-        with self._lock:
-            if url not in self._forgotten:
-                self._forgotten[url] = True
-                self._metadata.pop(url, None)
 
-    def _fetched(self, where: str) -> Mapping[str, Any]:
-        """Return a JSON document of the provider, kept for an hour; raises AccessError."""
-        url = f"{self._site.issuer.rstrip('/')}{where}" if where.startswith("/") else where
-        with self._lock:
-            known = self._metadata.get(url)
-        if known is not None:
-            return known
-        with _told():
-            answer = httpx.get(url, timeout=_TIMEOUT_S, verify=self._tls(), trust_env=False)
-            found: Mapping[str, Any] = answer.raise_for_status().json()
-        with self._lock:
-            self._metadata[url] = found
-        return found
+class _Client(StarletteOAuth2App):  # type: ignore[misc]  # authlib has no types
+    """Authlib's client, for one issuer, which believes no other algorithms than ours."""
 
-    def _client(self) -> OAuth2Client:
-        return OAuth2Client(
-            self._site.client_id,
-            self._site.client_secret_file.read_text(encoding="utf-8").strip(),
-            scope="openid profile email",
-            redirect_uri=self._redirect_uri,
-            code_challenge_method="S256",
-            timeout=_TIMEOUT_S,
-            verify=self._tls(),
-            trust_env=False,
+    server_metadata: dict[str, Any]
+
+    def __init__(self, site: OidcSettings) -> None:
+        self._issuer = site.issuer.rstrip("/")
+        self._keys_at = 0.0
+        super().__init__(
+            StarletteIntegration("site"),
+            name="site",
+            client_id=site.client_id,
+            server_metadata_url=f"{self._issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile email",
+                "code_challenge_method": "S256",
+                "timeout": _TIMEOUT_S,
+                "trust_env": False,
+            },
         )
 
-    def _tls(self) -> ssl.SSLContext | bool:
-        file = self._site.ca_file
-        return True if file is None else ssl.create_default_context(cafile=str(file))
+    async def load_server_metadata(self) -> dict[str, Any]:
+        """Return what the provider says of itself, asked for once an hour."""
+        if self.server_metadata.get("_loaded_at", 0) + _METADATA_KEPT_S < time.time():
+            self.server_metadata = {}
+        told: dict[str, Any] = await super().load_server_metadata()
+        if told["issuer"].rstrip("/") != self._issuer:
+            raise AccessError("the site's login service calls itself otherwise than NODE_OIDC says")
+        told["id_token_signing_alg_values_supported"] = _SIGNATURES
+        return told
+
+    async def fetch_jwk_set(self, force: bool = False) -> Mapping[str, Any]:
+        """Return the provider's keys, anew where one is unknown: once a minute, or we never end."""
+        again = force and self._keys_at + _KEYS_AGAIN_S < time.monotonic()
+        if again:
+            self._keys_at = time.monotonic()
+        found: Mapping[str, Any] = await super().fetch_jwk_set(force=again)
+        return found
 
 
 def _listed(given: object) -> list[Any]:
@@ -168,12 +188,16 @@ def _told() -> Iterator[None]:
     """Turn what goes wrong between us and the provider into one sentence without its words."""
     try:
         yield
+    except MismatchingStateError as exc:
+        raise AccessError("this login has run out or was begun elsewhere; log in again") from exc
     except (
         httpx.HTTPError,
         AuthlibBaseError,
         JoseError,
         OSError,
+        AttributeError,
         KeyError,
+        RuntimeError,
         TypeError,
         ValueError,
     ) as exc:

@@ -115,7 +115,8 @@ class Door:
         if user is None or not fits:
             self._note_failed(UNKNOWN if user is None else user.name, address, by)
             return Attempt(None)
-        self.welcome(user.name, user.role, address, by)
+        self._ledger.audit.append(user.name, "login", detail=_how(user.role, by, address))
+        log.get().info("access.login", user_role=user.role.value)
         return Attempt(Identity(user.name, user.role))
 
     def failed(self, address: str, by: str) -> None:
@@ -126,20 +127,26 @@ class Door:
     def _note_failed(self, who: str, address: str, by: str) -> None:
         self._ledger.audit.append(who, "login.failed", detail=f"{by} from {address}")
 
-    def welcome(self, name: str, role: Role, address: str, by: str) -> None:
-        """Write down that a user has proved who he is."""
-        self._ledger.audit.append(name, "login", detail=f"{by} as {role} from {address}")
-        log.get().info("access.login", user_role=role.value)
+    def welcome_site_user(self, identity: Identity, issuer: str, sub: str, address: str) -> None:
+        """Write down that the site's provider vouches for a user."""
+        how = _how(identity.role, "oidc", address)
+        self._ledger.site_users.welcome(identity, issuer, sub, how)
+        log.get().info("access.login", user_role=identity.role.value)
 
-    def begin(self, name: str, role: Role | None = None) -> str:
-        """Begin a session and return its token; ``role`` for users of the site's provider."""
-        return self._ledger.sessions.begin(name, self.lifetime, role)
+    def begin(self, identity: Identity) -> str:
+        """Begin a session and return its token.
+
+        The role of a user of the site's provider is that of his login; the node's own have theirs
+        in the ledger.
+        """
+        role = identity.role if identity.subject else None
+        return self._ledger.sessions.begin(identity.name, self.lifetime, role, identity.subject)
 
     def end(self, token: str, identity: Identity | None) -> None:
         """End a session."""
         self._ledger.sessions.end(token)
         if identity is not None:
-            self._ledger.audit.append(identity.name, "logout")
+            self._ledger.audit.append(identity.actor, "logout")
 
     def _by_session(self, token: str, *, used: bool) -> Identity | None:
         return self._ledger.sessions.identity(
@@ -168,3 +175,8 @@ class Door:
             with self._lock:
                 self._basic[key] = (name, "" if user is None else user.password_hash)
         return attempt
+
+
+def _how(role: Role, by: str, address: str) -> str:
+    """Return the words of the audit trail about a login."""
+    return f"{by} as {role} from {address}"

@@ -142,7 +142,7 @@ class Doorkeeper:
             return self._of_orthanc(wanted, visitor.identity)
         if wanted.method in SAFE:
             return None
-        wait_s = self._door.limits.change(visitor.identity.name, visitor.address)
+        wait_s = self._door.limits.change(visitor.identity.actor, visitor.address)
         return too_many(wait_s) if wait_s else None
 
     def _of_orthanc(self, wanted: Asked, identity: Identity) -> Response | None:

@@ -55,9 +55,9 @@ def _visitor(request: Request) -> Visitor:
 
 
 def _user(request: Request) -> str:
-    """Return the acting user, whom the doorkeeper has recognised."""
+    """Return the acting user, whom the doorkeeper has recognised, as the trail knows him."""
     identity = _visitor(request).identity
-    return identity.name if identity else ANONYMOUS
+    return identity.actor if identity else ANONYMOUS
 
 
 Node = Annotated[Services, Depends(_services)]

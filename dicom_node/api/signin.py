@@ -54,7 +54,7 @@ async def log_in(request: Request, node: Node, door: AtDoor, who: Who) -> HTMLRe
     if attempt.identity is None:
         return login_page(wanted, _WRONG, HTTPStatus.UNAUTHORIZED, sso=sso)
     await run_in_threadpool(door.end, door.token(request.headers), who.identity)
-    token = await run_in_threadpool(door.begin, attempt.identity.name)
+    token = await run_in_threadpool(door.begin, attempt.identity)
     return enter(door, token, wanted)
 
 
@@ -79,6 +79,7 @@ def session(who: Who) -> JSONResponse:
         "user": named and named.name,
         "role": named and named.role.value,
         "open": who.is_open,
+        **({"actor": named and named.actor} if told_actor else {}),
     }
     return JSONResponse(told)
 

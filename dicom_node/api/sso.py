@@ -5,14 +5,14 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
-from dicom_node.access.journeys import LONGEST_S
-from dicom_node.access.oidc import Provider
+from dicom_node.access.oidc import LONGEST_S, Arrival, Provider
 from dicom_node.access.origin import cookie_name
+from dicom_node.api.door import Door
 from dicom_node.api.problems import ProblemError
 from dicom_node.api.services import Node, Services, Who
 from dicom_node.api.signin import AtDoor, Wanted, enter, login_page, place
-from dicom_node.domain import Identity
 from dicom_node.errors import AccessError
 
 _PATH: Final = "/ai/login/oidc"
@@ -22,12 +22,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/ai/login/oidc", response_model=None)
-def leave(
+async def leave(
     request: Request, node: Node, door: AtDoor, wanted: Wanted = "/ai/"
 ) -> RedirectResponse | HTMLResponse:
     """Send the browser to the provider."""
     try:
-        departure = _provider(request).depart(place(wanted))
+        departure = await _provider(request).depart(request, place(wanted))
     except AccessError as exc:
         return login_page(wanted, str(exc), HTTPStatus.BAD_GATEWAY, sso=True)
     response = RedirectResponse(departure.url, HTTPStatus.SEE_OTHER)
@@ -44,23 +44,21 @@ def leave(
 
 
 @router.get("/ai/login/oidc/callback")
-def come_back(
+async def come_back(
     request: Request, node: Node, door: AtDoor, who: Who, state: Word = "", code: Word = ""
 ) -> HTMLResponse:
     """Begin a session for whom the provider vouches."""
+    del state, code  # Authlib reads them from the request; here only their length is bounded
     if wait_s := door.limits.login("", who.address):
         words = f"Too many attempts. Try again in {wait_s} seconds."
         return login_page("/ai/", words, HTTPStatus.TOO_MANY_REQUESTS, sso=True)
     try:
-        identity, wanted = _provider(request).arrive(
-            state, code, request.cookies.get(_cookie(node), "")
-        )
-        _refuse_namesakes(node, identity)
+        arrival = await _provider(request).arrive(request, request.cookies.get(_cookie(node), ""))
     except AccessError as exc:
-        door.failed(who.address, "oidc")
+        await run_in_threadpool(door.failed, who.address, "oidc")
         return login_page("/ai/", str(exc), HTTPStatus.UNAUTHORIZED, sso=True)
-    door.welcome(identity.name, identity.role, who.address, "oidc")
-    response = enter(door, door.begin(identity.name, identity.role), place(wanted))
+    token = await run_in_threadpool(_let_in, door, arrival, who.address)
+    response = enter(door, token, place(arrival.wanted))
     response.delete_cookie(
         _cookie(node), path=_PATH, secure=door.secure, httponly=True, samesite="lax"
     )
@@ -72,10 +70,10 @@ def _cookie(node: Services) -> str:
     return cookie_name("oidc", node.settings.public)
 
 
-def _refuse_namesakes(node: Services, identity: Identity) -> None:
-    """Raise AccessError where a user of the node has that name: the trail knows names alone."""
-    if node.ledger.users.get(identity.name) is not None:
-        raise AccessError(f"{identity.name} has a password here; log in with that")
+def _let_in(door: Door, arrival: Arrival, address: str) -> str:
+    """Write down who has come, and return the token of his session."""
+    door.welcome_site_user(arrival.identity, arrival.issuer, arrival.sub, address)
+    return door.begin(arrival.identity)
 
 
 def _provider(request: Request) -> Provider:

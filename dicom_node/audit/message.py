@@ -69,6 +69,8 @@ def _participants(root: Element, entry: AuditEntry, ae_title: str, host: str) ->
     _coded(application, "RoleIDCode", roles.application)
     if not by_itself:
         attributes = {"UserID": _fit(entry.actor), "UserIsRequestor": "true"}
+        if entry.actor_name:
+            attributes["UserName"] = _fit(entry.actor_name)
         person = SubElement(root, "ActiveParticipant", attributes)
         if roles.person is not None:
             _coded(person, "RoleIDCode", roles.person)

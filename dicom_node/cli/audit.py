@@ -31,7 +31,9 @@ app = typer.Typer(help="Show, verify and export the audit trail.", invoke_withou
 def show(  # noqa: PLR0913, PLR0917  # each is an option of the command line
     context: typer.Context,
     study: Study = None,
-    actor: Annotated[str | None, typer.Option(help="Of this person or process only.")] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="Of this person or process only: by name, or by its subject.")
+    ] = None,
     action: Annotated[str | None, typer.Option(help="Of this action only: study.open.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 50,
@@ -43,7 +45,8 @@ def show(  # noqa: PLR0913, PLR0917  # each is an option of the command line
     from dicom_node.cli import trail
     from dicom_node.ledger import AuditFilter
 
-    trail.show(AuditFilter(study, actor, action, trail.in_utc(since)), limit, as_json=json)
+    wanted = AuditFilter(study, action=action, since=trail.in_utc(since), who=actor)
+    trail.show(wanted, limit, as_json=json)
 
 
 @app.command()

@@ -46,7 +46,8 @@ def show(wanted: AuditFilter, limit: int, *, as_json: bool) -> None:
     for e in entries:
         when = e.at.strftime("%Y-%m-%d %H:%M:%S")
         detail = _HASH.sub(lambda found: f"{found[0][:12]}…", e.detail)
-        cells = (str(e.audit_id), when, e.actor, e.action, e.study_instance_uid or "", detail)
+        who = f"{e.actor_name} ({e.actor})" if e.actor_name else e.actor
+        cells = (str(e.audit_id), when, who, e.action, e.study_instance_uid or "", detail)
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     out.print(table)
 

@@ -51,7 +51,7 @@ def add(
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """List the users, without their hashes."""
+    """List the users, without their hashes, and who of the site's provider has logged in."""
     from dicom_node.cli.console import out, print_json
 
     with _ledger() as ledger:
@@ -65,11 +65,25 @@ def list_(
             }
             for user in ledger.users.all()
         ]
+        others = [
+            {
+                "name": user.name,
+                "role": user.role.value,
+                "subject": user.subject,
+                "issuer": user.issuer,
+                "sub": user.sub,
+                "seen_at": user.seen_at.isoformat(),
+            }
+            for user in ledger.site_users.all()
+        ]
     if json:
-        print_json({"users": rows})
+        print_json({"users": rows, "site_users": others})
         return
     for row in rows:
         out.print(f"{row['name']:20} {row['role']}{', disabled' if row['disabled'] else ''}")
+    for other in others:
+        line = f"{other['name']:20} {other['role']} at the last login, known as {other['subject']}"
+        out.print(line, markup=False, soft_wrap=True)
     if not rows:
         out.print("there is no user: the node is open to this machine, and to no other")
 

@@ -8,8 +8,11 @@ from dicom_node.domain.person import (
     UNKNOWN,
     Identity,
     Role,
+    SiteUser,
     UserAccount,
     checked_name,
+    is_subject,
+    subject,
 )
 from dicom_node.domain.result import (
     Finding,
@@ -119,6 +122,7 @@ __all__ = [
     "ShadowAnswer",
     "ShadowReading",
     "ShadowState",
+    "SiteUser",
     "Stage",
     "Statement",
     "StudyDetail",
@@ -133,7 +137,9 @@ __all__ = [
     "WorklistHead",
     "WorklistItem",
     "checked_name",
+    "is_subject",
     "most_urgent",
     "statement",
+    "subject",
     "turn",
 ]

@@ -8,6 +8,9 @@ from datetime import datetime
 class AuditEntry:
     """One act of a person or of the node; ``detail`` names no patient.
 
+    ``actor`` is a user's name, a process of the node, or the `subject` of a user of the site's
+    provider; ``actor_name`` is what that one was called at the time, empty for all others.
+
     ``hash`` is taken over the entry and ``previous_hash``, so that the newest hash stands for the
     whole trail. ``audit_id`` is its place in the trail, from 1.
     """
@@ -21,6 +24,7 @@ class AuditEntry:
     audit_id: int = 0
     previous_hash: str = ""
     hash: str = ""
+    actor_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote
 
 from dicom_node.errors import AccessError
 
@@ -19,6 +20,8 @@ NODES_OWN: Final = frozenset({"node", "worker"})
 
 RESERVED: Final = NODES_OWN | {ANONYMOUS, UNKNOWN, "command line"}
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_LONGEST_SUB: Final = 255
+"""OIDC Core 1.0, 2."""
 
 
 class Role(StrEnum):
@@ -31,18 +34,44 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user who has proved who he is, as the audit trail names him."""
+    """A user who has proved who he is; ``subject`` is set where the site's provider vouches."""
 
     name: str
     role: Role
+    subject: str = ""
+
+    @property
+    def actor(self) -> str:
+        """By what the audit trail knows him: nobody else's, and his whatever he is called."""
+        return self.subject or self.name
+
+
+def subject(issuer: str, sub: object) -> str:
+    """Return what stands for a user of the site's provider for good; raise AccessError.
+
+    ``iss`` and ``sub`` together are the only claims that do (OIDC Core 1.0, 5.7); a name may be
+    given to another tomorrow. Percent-encoded, so that a ``sub`` of any characters stays one word,
+    no two are written alike, and none reads as a user of the node or as the node itself.
+    """
+    if not isinstance(sub, str) or not 0 < len(sub) <= _LONGEST_SUB:
+        raise AccessError("the site's login service does not say who you are; nobody is logged in")
+    try:
+        return f"{issuer}#{quote(sub, safe='')}"
+    except UnicodeEncodeError as exc:
+        raise AccessError("the site's login service names you by what is no text") from exc
+
+
+def is_subject(actor: str) -> bool:
+    """Tell a user of the site's provider from one of the node and from its processes."""
+    return "#" in actor
 
 
 def checked_name(given: str) -> str:
     """Return a user's name as the node keeps it; raise AccessError where it can be none.
 
-    The audit trail knows people by their names alone: nobody may have a name of the node's own, or
-    one that merely looks like somebody else's. So names are ASCII before they are put in lower
-    case, and nothing is cut off or left out.
+    People know one another by their names: nobody may have a name of the node's own, or one that
+    merely looks like somebody else's. So names are ASCII before they are put in lower case, and
+    nothing is cut off or left out.
     """
     name = given.lower()
     if not given.isascii() or not _NAME.fullmatch(name) or name in RESERVED:
@@ -51,6 +80,18 @@ def checked_name(given: str) -> str:
             "audit trail knows the node itself; choose one that fits"
         )
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class SiteUser:
+    """A user of the site's provider, as he was at his last login."""
+
+    subject: str
+    issuer: str
+    sub: str
+    name: str
+    role: Role
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def assessment(row: AssessmentRow) -> Assessment:
         verdict=row.verdict,
         finding=row.finding,
         comment=row.comment,
-        user=row.user,
+        user=row.shown_user,
         report_sop_instance_uid=row.report_sop_instance_uid,
         assessed_at=row.assessed_at,
     )

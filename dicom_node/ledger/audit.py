@@ -4,18 +4,26 @@ The database refuses to change them, and the chain tells where somebody got arou
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import AuditEntry, AuditFault, AuditVerdict, Failure, Refusal
+from dicom_node.domain import (
+    AuditEntry,
+    AuditFault,
+    AuditVerdict,
+    Failure,
+    Refusal,
+    is_subject,
+)
 from dicom_node.errors import LedgerError
 from dicom_node.ledger import chain
 from dicom_node.ledger.audit_rows import AuditHeadRow, AuditRow
 from dicom_node.ledger.database import Database
+from dicom_node.ledger.people import SiteUserRow
 from dicom_node.ledger.schema import RunRow
 from dicom_node.ledger.steps import Act, clean
 
@@ -26,13 +34,17 @@ _BEFORE_ALL: Final = -(1 << 31)
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries are wanted; what is None is not asked for."""
+    """Which entries are wanted; what is None is not asked for.
+
+    ``who`` is an actor, or a name that some had at the provider: it finds all of them.
+    """
 
     study_instance_uid: str | None = None
     actor: str | None = None
     action: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    who: str | None = None
 
 
 class AuditBook:
@@ -128,12 +140,13 @@ def add(session: Session, entry: AuditEntry) -> None:
     after this.
     """
     head = _locked_head(session)
-    linked = chain.link(_cleaned(entry), head.audit_id, head.hash)
+    linked = chain.link(_named(session, _cleaned(entry)), head.audit_id, head.hash)
     session.add(
         AuditRow(
             audit_id=linked.audit_id,
             at=linked.at,
             actor=linked.actor,
+            actor_name=linked.actor_name,
             action=linked.action,
             study_instance_uid=linked.study_instance_uid,
             run_id=linked.run_id,
@@ -181,6 +194,8 @@ def _query(wanted: AuditFilter) -> Select[AuditRow]:
         query = query.where(AuditRow.study_instance_uid == wanted.study_instance_uid)
     if wanted.actor is not None:
         query = query.where(AuditRow.actor == wanted.actor)
+    if wanted.who is not None:
+        query = query.where(or_(AuditRow.actor == wanted.who, AuditRow.actor_name == wanted.who))
     if wanted.action is not None:
         query = query.where(AuditRow.action == wanted.action)
     if wanted.since is not None:
@@ -218,6 +233,12 @@ def _holds(session: Session, known: tuple[int, str]) -> bool:
     return row is not None and row.hash == known[1]
 
 
+def _named(session: Session, entry: AuditEntry) -> AuditEntry:
+    """Put beside a user of the site's provider what he is called at present."""
+    row = session.get(SiteUserRow, entry.actor) if is_subject(entry.actor) else None
+    return entry if row is None else replace(entry, actor_name=row.name)
+
+
 def _cleaned(entry: AuditEntry) -> AuditEntry:
     return AuditEntry(
         entry.at,
@@ -240,4 +261,5 @@ def _entry(row: AuditRow) -> AuditEntry:
         row.audit_id,
         row.previous_hash,
         row.hash,
+        row.actor_name,
     )

@@ -15,6 +15,7 @@ class AuditRow(Base):
     audit_id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(index=True)
     actor: Mapped[str]
+    actor_name: Mapped[str] = mapped_column(server_default="")
     action: Mapped[str]
     study_instance_uid: Mapped[str | None] = mapped_column(index=True)
     run_id: Mapped[str | None]

@@ -18,12 +18,13 @@ GENESIS: Final = "0" * 64
 """Stands before the first entry."""
 
 _FORM: Final = "dicom-node audit 1"
+_FORM_WITH_NAME: Final = "dicom-node audit 2"
 
 
 def digest(entry: AuditEntry) -> str:
     """Return the hash of an entry: over its canonical JSON, in a fixed order."""
     content = [
-        _FORM,
+        _FORM_WITH_NAME if entry.actor_name else _FORM,
         entry.previous_hash,
         entry.audit_id,
         entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -32,6 +33,7 @@ def digest(entry: AuditEntry) -> str:
         entry.study_instance_uid,
         entry.run_id,
         entry.detail,
+        *([entry.actor_name] if entry.actor_name else []),
     ]
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ from dicom_node.ledger.queries import Queries
 from dicom_node.ledger.runs import RunBook
 from dicom_node.ledger.sessions import SessionBook
 from dicom_node.ledger.shadows import ShadowBook
+from dicom_node.ledger.site_users import SiteUserBook
 from dicom_node.ledger.studies import StudyBook
 from dicom_node.ledger.users import UserBook
 
@@ -38,6 +39,7 @@ class Ledger:
     assessments: AssessmentBook
     audit: AuditBook
     users: UserBook
+    site_users: SiteUserBook
     sessions: SessionBook
     database: Database
 
@@ -74,6 +76,7 @@ def open_ledger(
         assessments=AssessmentBook(database),
         audit=AuditBook(database),
         users=UserBook(database),
+        site_users=SiteUserBook(database),
         sessions=SessionBook(database),
         database=database,
     )

@@ -6,8 +6,18 @@ Patient attributes are in ``studies`` (and the id in ``runs``, to notice a chang
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from dicom_node.domain import (
     ModelIdentity,
@@ -23,6 +33,7 @@ from dicom_node.domain import (
     Urgency,
 )
 from dicom_node.ledger.columns import Base
+from dicom_node.ledger.people import SiteUserRow
 
 _QUEUED = text("state = 'QUEUED'")
 _RUNNING = text("state = 'RUNNING'")
@@ -226,7 +237,7 @@ class StageRow(Base):
 
 
 class AssessmentRow(Base):
-    """A reader's verdict on one report."""
+    """A reader's verdict on one report; ``shown_user`` is what people call him."""
 
     __tablename__ = "assessments"
 
@@ -238,8 +249,13 @@ class AssessmentRow(Base):
     verdict: Mapped[str]
     finding: Mapped[str | None]
     comment: Mapped[str]
-    user: Mapped[str]
+    user: Mapped[str] = mapped_column()
     assessed_at: Mapped[datetime]
+    shown_user: Mapped[str] = column_property(
+        func.coalesce(
+            select(SiteUserRow.name).where(SiteUserRow.subject == user).scalar_subquery(), user
+        )
+    )
 
 
 class CursorRow(Base):

@@ -30,14 +30,19 @@ class SessionBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, name: str, lifetime: Lifetime, role: Role | None = None) -> str:
-        """Begin a session and return its token; ``role`` only for users of the site's provider.
+    def begin(
+        self, name: str, lifetime: Lifetime, role: Role | None = None, subject: str = ""
+    ) -> str:
+        """Begin a session and return its token.
+
+        ``role`` and ``subject`` are for users of the site's provider alone.
 
         Throws away what has run out.
         """
         token = secrets.token_urlsafe(32)
         now = self._database.now()
-        row = SessionRow(token_hash=_hash(token), name=name, role=role, created_at=now, seen_at=now)
+        row = SessionRow(token_hash=_hash(token), name=name, role=role, subject=subject or None)
+        row.created_at = row.seen_at = now
         over = or_(
             SessionRow.seen_at < now - lifetime.idle,
             SessionRow.created_at < now - lifetime.longest,
@@ -63,7 +68,7 @@ class SessionBook:
             if now - row.seen_at > lifetime.idle or now - row.created_at > lifetime.longest:
                 return None
             user = session.get(UserRow, row.name)
-            name, seen_at, role = row.name, row.seen_at, row.role
+            name, seen_at, role, subject = row.name, row.seen_at, row.role, row.subject or ""
             if role is not None and not vouched:
                 return None
             if role is None:
@@ -72,7 +77,7 @@ class SessionBook:
             return None
         if used and now - seen_at > _TOUCH:
             self._touch(token)
-        return Identity(name, role)
+        return Identity(name, role, subject)
 
     def end(self, token: str) -> None:
         """End a session; harmless where it has ended."""
@@ -80,10 +85,13 @@ class SessionBook:
             session.execute(delete(SessionRow).where(SessionRow.token_hash == _hash(token)))
 
     def end_all(self, name: str | None = None) -> int:
-        """End every session of a user, or of everybody; return how many there were."""
+        """End every session of a user, or of everybody; return how many there were.
+
+        Of all who have that name, or of the one with that subject.
+        """
         query = delete(SessionRow).returning(SessionRow.token_hash)
         if name is not None:
-            query = query.where(SessionRow.name == name.lower())
+            query = query.where(or_(SessionRow.name == name.lower(), SessionRow.subject == name))
         with self._database.write() as session:
             return len(session.scalars(query).all())
 

@@ -48,7 +48,7 @@ class UserBook:
             row = UserRow(name=name, role=role, password_hash=password_hash, disabled=False)
             row.created_at = row.changed_at = now
             session.add(row)
-            _end_sessions(session, name)  # of a namesake whom the site's provider vouched for
+            _end_sessions(session, name)  # of a namesake whose subject was not kept yet
             self._note(session, by, "user.add", f"{name} as {role}")
             return _user(row)
 
@@ -108,7 +108,9 @@ class _Done:
 
 
 def _end_sessions(session: Session, name: str) -> None:
-    session.execute(delete(SessionRow).where(SessionRow.name == name))
+    """End the sessions of a user of the node, but not those of his namesakes at the provider."""
+    his = delete(SessionRow).where(SessionRow.name == name, SessionRow.subject.is_(None))
+    session.execute(his)
 
 
 def _user(row: UserRow) -> UserAccount:

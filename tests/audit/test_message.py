@@ -1,6 +1,7 @@
 """Entries of the trail as DICOM audit messages: valid under the grammar of PS3.15 A.5.1."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -54,6 +55,12 @@ def test_any_text_makes_a_valid_message(actor: str, detail: str, study: str) -> 
     tree = told(entry("login.failed", actor, detail, study))
     pairs = {p.get("type"): p.get("value") for p in tree.iter("ParticipantObjectDetail")}
     assert base64.b64decode(pairs.get("detail") or "").decode() == detail
+
+
+def test_user_of_the_site_is_named_by_his_subject_and_called_by_his_name() -> None:
+    named = replace(entry(actor="https://login.example#a%7Cb"), actor_name="grace")
+    (person,) = told(named).findall("ActiveParticipant[@UserIsRequestor='true']")
+    assert (person.get("UserID"), person.get("UserName")) == (named.actor, "grace")
 
 
 def test_message_says_who_saw_what_and_when() -> None:

@@ -54,7 +54,9 @@ def test_a_trail_that_nobody_touched_is_sound(ledger: Ledger) -> None:
     assert verdict.entries == verdict.last_id == 7
 
 
-@pytest.mark.parametrize("column", ["actor", "action", "detail", "study_instance_uid", "run_id"])
+@pytest.mark.parametrize(
+    "column", ["actor", "actor_name", "action", "detail", "study_instance_uid", "run_id"]
+)
 def test_a_changed_row_is_named(ledger: Ledger, column: str) -> None:
     fill(ledger)
     tamper(ledger, f"UPDATE audit SET {column} = 'x' WHERE audit_id = 3")

@@ -1,14 +1,18 @@
 """Users and their sessions."""
 
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from alembic import command
 from sqlalchemy import select, text
 
 from dicom_node.domain import Identity, Role
 from dicom_node.errors import AccessError, LedgerError
-from dicom_node.ledger import Ledger, Lifetime
+from dicom_node.ledger import AuditFilter, Ledger, Lifetime, migrate
+from dicom_node.ledger.migration import configuration
 from dicom_node.ledger.people import SessionRow
 from dicom_node.ledger.users import UserBook
 from tests.ledgers import Clock
@@ -177,6 +181,87 @@ def test_user_of_the_sites_provider_has_the_role_that_it_gave(ledger: Ledger) ->
     assert who(ledger, token) == Identity("grace", Role.OPERATOR)
     ledger.users.add("grace", Role.READER, "hash")
     assert who(ledger, token) is None
+
+
+GRACE = Identity("grace", Role.OPERATOR, "https://login.example#7")
+
+
+def welcome(ledger: Ledger, identity: Identity) -> str:
+    """Log a user of the site's provider in; return the token of the session."""
+    issuer, _, sub = identity.subject.partition("#")
+    ledger.site_users.welcome(identity, issuer, sub, "oidc as operator from ::1")
+    return ledger.sessions.begin(identity.name, LIFETIME, identity.role, identity.subject)
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_user_of_the_provider_and_a_namesake_of_the_node_are_two(
+    ledger: Ledger, change: str
+) -> None:
+    token = welcome(ledger, GRACE)
+    ledger.users.add("grace", Role.READER, "hash", BY)
+    own = ledger.sessions.begin("grace", LIFETIME)
+    assert who(ledger, token) == GRACE
+    assert who(ledger, own) == Identity("grace", Role.READER)
+    CHANGES[change](ledger.users, "grace")
+    assert (who(ledger, token), who(ledger, own)) == (GRACE, None)
+
+
+def test_two_users_of_the_provider_with_one_name_are_two(ledger: Ledger) -> None:
+    other = replace(GRACE, subject="https://login.example#8", role=Role.READER)
+    tokens = [welcome(ledger, GRACE), welcome(ledger, other)]
+    assert [who(ledger, token) for token in tokens] == [GRACE, other]
+    assert {entry.actor for entry in ledger.audit.entries()} == {GRACE.actor, other.actor}
+    kept = [(user.sub, user.name, user.role) for user in ledger.site_users.all()]
+    assert kept == [("7", "grace", Role.OPERATOR), ("8", "grace", Role.READER)]
+    assert ledger.sessions.end_all(other.subject) == 1
+    assert who(ledger, tokens[0]) == GRACE
+
+
+def test_user_of_the_provider_who_is_called_otherwise_stays_the_same(ledger: Ledger) -> None:
+    welcome(ledger, GRACE)
+    ledger.audit.append(GRACE.actor, "study.open", study_instance_uid="1.2")
+    welcome(ledger, replace(GRACE, name="hopper"))
+    ledger.audit.append(GRACE.actor, "study.open", study_instance_uid="1.3")
+    told = [(entry.actor, entry.actor_name, entry.action) for entry in ledger.audit.entries()]
+    assert told == [
+        (GRACE.actor, "hopper", "study.open"),
+        (GRACE.actor, "hopper", "login"),
+        (GRACE.actor, "grace", "study.open"),
+        (GRACE.actor, "grace", "login"),
+    ]
+    assert "formerly called grace" in ledger.audit.entries()[1].detail
+    (user,) = ledger.site_users.all()
+    assert user.name == "hopper"
+
+
+def test_what_one_namesake_saw_stands_for_no_other(ledger: Ledger) -> None:
+    welcome(ledger, GRACE)
+    every = timedelta(hours=1)
+    for actor in (GRACE.actor, "grace"):
+        assert ledger.audit.append_at_most(actor, "study.open", "1.2", every)
+        assert not ledger.audit.append_at_most(actor, "study.open", "1.2", every)
+    found = ledger.audit.find(AuditFilter(action="study.open", who="grace"))
+    assert {entry.actor for entry in found} == {GRACE.actor, "grace"}
+    found = ledger.audit.find(AuditFilter(action="study.open", who=GRACE.actor))
+    assert {entry.actor for entry in found} == {GRACE.actor}
+
+
+def test_session_from_before_subjects_were_kept_goes_on(ledger: Ledger, url: str) -> None:
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0006")
+        connection.exec_driver_sql(
+            "INSERT INTO users VALUES ('ada', 'reader', 'hash', false, "
+            "'2026-03-01 07:00:00+00:00', '2026-03-01 07:00:00+00:00')"
+        )
+        for token, name, role in (("a", "ada", "NULL"), ("g", "grace", "'operator'")):
+            hashed = hashlib.sha256(token.encode()).hexdigest()
+            connection.exec_driver_sql(
+                f"INSERT INTO sessions VALUES ('{hashed}', '{name}', {role}, "
+                "'2026-03-01 08:00:00+00:00', '2026-03-01 08:00:00+00:00')"
+            )
+    migrate(url)
+    assert who(ledger, "a") == Identity("ada", Role.READER)
+    assert who(ledger, "g") == Identity("grace", Role.OPERATOR)
 
 
 @pytest.mark.parametrize("change", CHANGES)

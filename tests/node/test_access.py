@@ -208,13 +208,25 @@ def test_user_of_the_site_logs_in_by_its_provider(guarded: GuardedNode) -> None:
         assert browser.get(back).status_code == 401  # a state serves once
 
 
-@pytest.mark.parametrize(("person", "word"), [("8", "no role"), ("9", "has a password here")])
-def test_user_of_the_site_who_may_not(guarded: GuardedNode, person: str, word: str) -> None:
+def test_user_of_the_site_who_may_not(guarded: GuardedNode) -> None:
     with guarded.client() as browser:
-        answer = browser.get(through_the_provider(guarded, browser, person))
+        answer = browser.get(through_the_provider(guarded, browser, "8"))
         assert answer.status_code == 401
-        assert word in answer.text
+        assert "no role" in answer.text
         assert browser.get("/ai/session").status_code == 401
+
+
+def test_namesakes_at_the_node_and_at_its_provider_are_told_apart(guarded: GuardedNode) -> None:
+    with guarded.logged_in(Role.READER) as own, guarded.client() as browser:
+        assert browser.get(through_the_provider(guarded, browser, "9")).status_code == 303
+        told = [client.get("/ai/session").json() for client in (own, browser)]
+        assert [one["user"] for one in told] == ["reader", "reader"]
+        assert [one["role"] for one in told] == ["reader", "operator"]
+    trail = json.loads(guarded.node.run("audit", "--actor", "reader", "--json").stdout)
+    assert {entry["actor"] for entry in trail} == {"reader", f"{guarded.issuer}#9"}
+    listed = json.loads(guarded.node.run("users", "list", "--json").stdout)
+    known = {user["sub"]: user["issuer"] for user in listed["site_users"]}
+    assert known["9"] == guarded.issuer
 
 
 def test_up_for_other_machines_without_a_user_says_what_to_do(
