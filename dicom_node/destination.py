@@ -1,13 +1,22 @@
 """The settings of a place that results are sent to."""
 
+from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+_INLINE = {"password": "password_file", "token": "token_file"}
+
 
 class DestinationSettings(BaseModel):
-    """One place beside Orthanc that gets a copy of each result."""
+    """One place beside Orthanc that gets a copy of each result.
+
+    A STOW-RS server may ask for a login: HTTP Basic (``user`` and ``password_file``) or Bearer
+    (``token_file``). The files are read for each object, so that what they hold can change.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,6 +32,36 @@ class DestinationSettings(BaseModel):
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
     tls_server_name: str = ""
+    user: str = Field(default="", pattern=r"^[^:\x00-\x1f\x7f]*$")
+    password_file: Path | None = None
+    token_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_are_in_files(cls, given: object) -> object:
+        """Refuse a secret that stands in the settings themselves."""
+        if isinstance(given, Mapping):
+            for name, instead in _INLINE.items():
+                if name in given:
+                    raise ValueError(f"{name} may not stand here: write it to a file, {instead}")
+        return given
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        """Refuse half of a login, two of them, and one that everybody on the way could read."""
+        if self.kind == "dimse" and (self.user or self.password_file or self.token_file):
+            raise ValueError("user, password_file and token_file are for kind stow")
+        if bool(self.user) != (self.password_file is not None):
+            raise ValueError("user and password_file go together")
+        if self.user and self.token_file is not None:
+            raise ValueError("user is for HTTP Basic, token_file for Bearer: one of the two")
+        parts = urlsplit(self.url)
+        if parts.username is not None:
+            raise ValueError("the url may hold no login: see user, password_file and token_file")
+        shows = self.password_file or self.token_file
+        if shows and parts.scheme != "https" and not _is_this_machine(parts.hostname or ""):
+            raise ValueError("a login needs a url that begins with https://")
+        return self
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -35,3 +74,10 @@ class DestinationSettings(BaseModel):
         if self.kind == "stow" and self.tls_server_name:
             raise ValueError("the url names the server; tls_server_name is for kind dimse")
         return self
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -7,13 +7,23 @@ environment win over ``node.toml``, which is looked for in NODE_HOME and named b
 import hashlib
 import os
 import re
+import ssl
 import tempfile
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +31,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dicom_node import secret
 from dicom_node.destination import DestinationSettings
 from dicom_node.domain import Role
 from dicom_node.errors import SettingsError
@@ -32,6 +43,11 @@ EVERY_ADDRESS: Final = IPv4Address("0.0.0.0")  # noqa: S104  # nosec B104  # com
 LOOPBACK: Final = IPv4Address("127.0.0.1")
 ORTHANC_USER: Final = "node"
 """The account in the node's own Orthanc, which nginx and the node's processes share."""
+
+_INLINE: Final = frozenset(
+    f"NODE_{name}"
+    for name in ("DATABASE_PASSWORD", "REDIS_PASSWORD", "ORTHANC_PASSWORD", "INTERNAL_TOKEN")
+)
 
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """An empty variable names no file, as in docker-compose.yml."""
@@ -106,10 +122,13 @@ class Settings(BaseSettings):
     dicom_port: int = Field(default=4242, ge=1, le=65535)
     ae_title: str = Field(default="AITRIAGE", min_length=1, max_length=16)
     database_url: str = ""
+    database_password_file: OptionalFile = None
     redis_url: str = ""
+    redis_password_file: OptionalFile = None
     orthanc_url: str = ""
     orthanc_http_port: int = Field(default=18042, ge=1, le=65535)
     orthanc_dicom_port: int = Field(default=14242, ge=1, le=65535)
+    orthanc_ca_file: OptionalFile = None
     api_url: str = ""
     front_url: str = ""
     public_url: str = ""
@@ -143,8 +162,8 @@ class Settings(BaseSettings):
     oidc: OidcSettings | None = None
 
     orthanc_user: str = ""
-    orthanc_password_file: Path | None = None
     orthanc_memory_bytes: int | None = Field(default=None, ge=0)
+    orthanc_password_file: OptionalFile = None
     stable_age_s: int = Field(default=1, ge=1)
     reconcile_s: float = Field(default=2, gt=0)
     visibility_s: float = Field(default=60, gt=0)
@@ -158,6 +177,36 @@ class Settings(BaseSettings):
     models: tuple[ModelSettings, ...] = ()
     data: Path = Path("../shared/data")
     viewer: Path = Path(__file__).resolve().parents[1] / ".ohif"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_are_in_files(cls, given: object) -> object:
+        """Refuse a secret by the name that it would have without its file."""
+        there = {f"NODE_{name.upper()}" for name in given} if isinstance(given, dict) else set()
+        for name in sorted(_INLINE & (there | set(os.environ))):
+            raise ValueError(f"{name} may not hold a secret: write it to a file, {name}_FILE")
+        return given
+
+    @model_validator(mode="after")
+    def _passwords_have_a_place(self) -> Self:
+        """Refuse the file of a password for a URL that has one, or has no place for it."""
+        for name, url, file, schemes in (
+            ("DATABASE", self.database_url, self.database_password_file, ("postgresql",)),
+            ("REDIS", self.redis_url, self.redis_password_file, ("redis:", "rediss:")),
+        ):
+            if file is None:
+                continue
+            if not url.startswith(schemes):
+                raise ValueError(f"NODE_{name}_PASSWORD_FILE needs a NODE_{name}_URL of a server")
+            if secret.is_in_url(url):
+                raise ValueError(f"NODE_{name}_URL has a password beside NODE_{name}_PASSWORD_FILE")
+        if self.database_password_file is not None and not urlsplit(self.database_url).username:
+            raise ValueError("NODE_DATABASE_URL must name the user whose password is in a file")
+        if self.orthanc_ca_file is not None and not self.orthanc_url.startswith("https:"):
+            raise ValueError(
+                "NODE_ORTHANC_CA_FILE needs a NODE_ORTHANC_URL that begins with https:"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -228,11 +277,15 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the ledger."""
+        if self.database_password_file is not None:
+            return secret.into_url(self.database_url, secret.read(self.database_password_file))
         return self.database_url or f"sqlite:///{self.root / 'ledger.sqlite3'}"
 
     @property
     def redis(self) -> str:
         """Celery URL of the broker."""
+        if self.redis_password_file is not None:
+            return secret.into_url(self.redis_url, secret.read(self.redis_password_file))
         return self.redis_url or f"redis+socket://{self.socket_dir / 'redis.sock'}"
 
     @property
@@ -290,9 +343,33 @@ class Settings(BaseSettings):
     def orthanc_credentials(self) -> tuple[str, str] | None:
         """User and password of the node's own account in Orthanc; None before the first ``up``."""
         if self.orthanc_user and self.orthanc_password_file is not None:
-            return self.orthanc_user, self.orthanc_password_file.read_text(encoding="utf-8").strip()
+            return self.orthanc_user, secret.read(self.orthanc_password_file)
         token = self.internal_token
         return None if token is None else (ORTHANC_USER, token)
+
+    @property
+    def orthanc_tls(self) -> ssl.SSLContext | bool:
+        """By whom the certificate of an Orthanc behind ``https://`` must be vouched for."""
+        if self.orthanc_ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self.orthanc_ca_file))
+        except OSError as exc:
+            raise SettingsError(f"NODE_ORTHANC_CA_FILE cannot be read: {exc}") from exc
+
+    @property
+    def secret_files(self) -> dict[str, Path]:
+        """The files of secrets that a site gives, by the names of their settings."""
+        named: dict[str, Path | None] = {
+            "NODE_DATABASE_PASSWORD_FILE": self.database_password_file,
+            "NODE_REDIS_PASSWORD_FILE": self.redis_password_file,
+            "NODE_ORTHANC_PASSWORD_FILE": self.orthanc_password_file,
+            "NODE_OIDC client_secret_file": self.oidc.client_secret_file if self.oidc else None,
+        }
+        for one in self.destinations:
+            named[f"password_file of destination {one.name}"] = one.password_file
+            named[f"token_file of destination {one.name}"] = one.token_file
+        return {name: file for name, file in named.items() if file is not None}
 
     def viewer_url(self, study_instance_uid: str) -> str:
         """Return the viewer's deep link to a study."""
@@ -305,7 +382,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as exc:
         faults = "; ".join(
-            f"NODE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors()
+            (f"NODE_{'_'.join(map(str, e['loc'])).upper()}: " if e["loc"] else "") + e["msg"]
+            for e in exc.errors()
         )
         raise SettingsError(f"settings are wrong: {faults}") from exc
     except ValueError as exc:

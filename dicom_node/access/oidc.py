@@ -22,8 +22,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from joserfc.errors import JoseError
 from starlette.requests import Request
 
+from dicom_node import secret
 from dicom_node.domain import Identity, Role, checked_name, subject
-from dicom_node.errors import AccessError
+from dicom_node.errors import AccessError, SettingsError
 from dicom_node.settings import OidcSettings
 
 LONGEST_S: Final = 600
@@ -126,7 +127,7 @@ class Provider:
 
     def _client(self) -> "_Client":
         """Return the client with the secret as it is now; authorities are read once an hour."""
-        self._app.client_secret = self._site.client_secret_file.read_text("utf-8").strip()
+        self._app.client_secret = secret.read(self._site.client_secret_file)
         if not self._authorities:
             file = self._site.ca_file
             self._authorities[""] = (
@@ -198,6 +199,7 @@ def _told() -> Iterator[None]:
         AttributeError,
         KeyError,
         RuntimeError,
+        SettingsError,
         TypeError,
         ValueError,
     ) as exc:

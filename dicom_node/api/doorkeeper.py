@@ -157,11 +157,11 @@ class Doorkeeper:
 
     def _note(self, identity: Identity, study_uid: str) -> None:
         """See that the audit trail knows of a fetch; raises LedgerUnavailable: then it fails."""
-        key = (identity.name, study_uid)
+        key = (identity.actor, study_uid)
         with self._lock:
             if key in self._told:
                 return
-        looks.at_images(self._services, identity.name, study_uid)
+        looks.at_images(self._services, identity.actor, study_uid)
         with self._lock:
             self._told[key] = True
 

@@ -79,7 +79,6 @@ def session(who: Who) -> JSONResponse:
         "user": named and named.name,
         "role": named and named.role.value,
         "open": who.is_open,
-        **({"actor": named and named.actor} if told_actor else {}),
     }
     return JSONResponse(told)
 

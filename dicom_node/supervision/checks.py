@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dicom_node import policy
+from dicom_node import policy, secret
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.policy import Policy
 from dicom_node.settings import Settings
@@ -146,6 +146,28 @@ def _dicom_callers(settings: Settings) -> Check:
     return Check("DICOM callers", Outcome.OK, f"{who}, {proof}")
 
 
+def secrets(settings: Settings) -> Iterator[Check]:
+    """Check that secrets are in files that can be read, and by few."""
+    for name, file in settings.secret_files.items():
+        try:
+            secret.read(file)
+        except SettingsError as exc:
+            yield Check(name, Outcome.FAILED, str(exc), "write the secret into it, for the node")
+            continue
+        if secret.is_open_to_others(file):
+            found = f"every account of this machine may read {file}"
+            yield Check(name, Outcome.WARNING, found, f"chmod o= {file}")
+        else:
+            yield Check(name, Outcome.OK, str(file))
+    for name, url, instead in (
+        ("NODE_DATABASE_URL", settings.database_url, "NODE_DATABASE_PASSWORD_FILE, or a passfile"),
+        ("NODE_REDIS_URL", settings.redis_url, "NODE_REDIS_PASSWORD_FILE"),
+        ("NODE_ORTHANC_URL", settings.orthanc_url, "NODE_ORTHANC_USER and _PASSWORD_FILE"),
+    ):
+        if secret.is_in_url(url):
+            yield Check(name, Outcome.WARNING, "holds a password", f"use {instead}")
+
+
 def _home(settings: Settings) -> Iterator[Check]:
     home = Layout.of(settings).home
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -272,6 +294,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _viewer,
     _settings,
     network,
+    secrets,
     _home,
     _ports,
     _weights,
