@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034
 NODE_PACKAGES=(
   ca-certificates python3 python3-venv
-  orthanc orthanc-dicomweb orthanc-python orthanc-gdcm redis-server nginx haproxy
+  orthanc orthanc-dicomweb orthanc-python redis-server nginx haproxy
   tcc # keeps Orthanc's ports on loopback, see docs/decisions/0011-loopback.md
   dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless
 )

@@ -87,7 +87,7 @@ def _tools(_: Settings) -> Iterator[Check]:
 
 
 def _plugin_files(_: Settings) -> Iterator[Check]:
-    names = ("libOrthancDicomWeb.so", "libOrthancGdcm.so", "libOrthancPython.so")
+    names = ("libOrthancDicomWeb.so", "libOrthancPython.so")
     for file in (*(_PLUGINS / name for name in names), ORTHANC_FILE, PLUGIN_FILE):
         there = file.is_file()
         yield _result(file.name, there, str(file) if there else "missing", "run script/setup")
