@@ -99,7 +99,7 @@ def certificates(
     ] = None,
     peer: Annotated[
         list[str] | None,
-        typer.Option("--peer", help="A host name or address that gets a certificate as well."),
+        typer.Option("--peer", help="An AE title or host name that gets a certificate as well."),
     ] = None,
 ) -> None:
     """Make a private CA and certificates, to try DICOM over TLS out; see docs/network.md."""

@@ -22,6 +22,9 @@ _NODE: Final = "node"
 _RESERVED: Final = frozenset({"ca", _NODE})
 _LONGEST: Final = 253
 _LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TITLE: Final = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,15}")
+"""An AE title that can name a file as well; one with spaces needs a certificate_name of its own."""
+
 _HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
@@ -41,7 +44,7 @@ def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
             own.add(str(settings.listen_address))
         _issue(authority, folder, _NODE, tuple(sorted(own)))
         for peer in peers:
-            _issue(authority, folder, peer, (peer,))
+            _issue(authority, folder, peer, (peer,) if _is_host(peer) else (), title=peer)
     except OSError as exc:
         raise NodeError(f"certificates cannot be written: {exc.filename}: {exc.strerror}") from exc
     except UnicodeError as exc:
@@ -57,9 +60,12 @@ def make(folder: Path, names: tuple[str, ...], peers: tuple[str, ...]) -> None:
 
 def _check(names: tuple[str, ...], peers: tuple[str, ...]) -> None:
     """Raise SettingsError, before anything is written, where a name cannot be in a certificate."""
-    for name in (*names, *peers):
+    for name in names:
         if not _is_host(name):
             raise SettingsError(f"{name!r} is no host name and no address")
+    for peer in peers:
+        if not _is_host(peer) and not _TITLE.fullmatch(peer):
+            raise SettingsError(f"{peer!r} is no host name, no address and no AE title")
     if reserved := [peer for peer in peers if peer.lower() in _RESERVED]:
         raise SettingsError(f"{reserved[0]!r} is a name of the node's own files; choose another")
 
@@ -88,13 +94,26 @@ def _authority(folder: Path) -> trustme.CA:
     return authority
 
 
-def _issue(authority: trustme.CA, folder: Path, name: str, identities: tuple[str, ...]) -> None:
-    """Sign for ``identities``, by RSA, which older modalities know as well."""
+def _issue(
+    authority: trustme.CA,
+    folder: Path,
+    name: str,
+    identities: tuple[str, ...],
+    *,
+    title: str | None = None,
+) -> None:
+    """Sign for ``identities``, by RSA, which older modalities know as well.
+
+    ``title`` becomes the common name, by which the node ties a modality to its AE title.
+    """
     certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     if certificate.exists() and key.exists():
         return
     made = authority.issue_cert(
-        *identities, not_after=datetime.now(UTC) + _VALID, key_type=trustme.KeyType.RSA
+        *identities,
+        common_name=title,
+        not_after=datetime.now(UTC) + _VALID,
+        key_type=trustme.KeyType.RSA,
     )
     private.replace(key, made.private_key_pem.bytes())
     private.replace(certificate, made.cert_chain_pems[0].bytes())

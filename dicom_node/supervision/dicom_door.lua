@@ -170,10 +170,9 @@ local function is_proved(caller, txn)
   if not has_tls then return true end
   local certificate = txn.f:ssl_c_der()
   if not certificate or certificate == "" then return false end
-  if caller.sha256 ~= "-" then
-    local digest = txn.c:hex(txn.c:sha2(certificate, 256))
-    return digest:lower() == caller.sha256
-  end
+  local digest = txn.c:hex(txn.c:sha2(certificate, 256)):lower()
+  if digest == options.own_sha256 then return true end -- `dicom-node send` shows the node's own
+  if caller.sha256 ~= "-" then return digest == caller.sha256 end
   return names_of(certificate)[caller.name] == true
 end
 

@@ -4,14 +4,20 @@ Title, address and certificate of a caller are tied together before Orthanc hear
 waits for its turn, and what only drips, waits here and holds none of Orthanc's threads for long.
 """
 
+import hashlib
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from dicom_node.errors import SettingsError
 from dicom_node.settings import ModalitySettings, Settings
 from dicom_node.storable import Storable
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.quoting import quoted
+
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END_OF_IT: Final = "-----END CERTIFICATE-----"
 
 SCRIPT: Final = Path(__file__).with_suffix(".lua")
 
@@ -144,6 +150,7 @@ def files(settings: Settings, layout: Layout) -> Iterator[tuple[Path, str]]:
     options = {
         "title": _hex(settings.ae_title),
         "tls": str(settings.dicom_tls_certificate_file is not None).lower(),
+        "own_sha256": _fingerprint(settings.dicom_tls_certificate_file),
         "largest": settings.dicom_largest_bytes,
         **_OPTIONS,
     }
@@ -151,6 +158,18 @@ def files(settings: Settings, layout: Layout) -> Iterator[tuple[Path, str]]:
     yield folder / "callers", "".join(_caller(modality) for modality in settings.modalities)
     classes = Storable.of_policy(settings.policy).uids
     yield folder / "classes", "".join(f"{uid}\n" for uid in sorted(classes))
+
+
+def _fingerprint(certificate: Path | None) -> str:
+    """Return the SHA-256 of the first certificate of a file; raise SettingsError without one."""
+    if certificate is None:
+        return "-"
+    try:
+        text = certificate.read_text(encoding="utf-8")
+        first = text[text.index(_BEGIN) : text.index(_END_OF_IT) + len(_END_OF_IT)]
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest()
+    except (OSError, ValueError) as exc:
+        raise SettingsError(f"{certificate} holds no certificate in PEM form") from exc
 
 
 def _caller(modality: ModalitySettings) -> str:

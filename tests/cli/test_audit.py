@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from lxml import etree
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
@@ -109,6 +111,18 @@ def test_certificates_for_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         context = ssl.create_default_context(cafile=folder / "ca.crt")
         context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
     run("certificates", str(folder), "--peer", "../elsewhere", code=1)
+
+
+@pytest.mark.parametrize("title", ["CT-1", "US_ROOM.3"])
+def test_certificate_of_a_modality_holds_its_title_with_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    monkeypatch.setenv("NODE_HOME", str(tmp_path / "home"))
+    run("certificates", str(tmp_path / "tls"), "--peer", title)
+    file = tmp_path / "tls" / f"{title}.crt"
+    made = x509.load_pem_x509_certificate(file.read_bytes())
+    (name,) = made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert name.value == title
 
 
 @pytest.mark.parametrize("name", ["ca", "node", "CA", "../up", "a b", "", "x" * 64, "fe80::1%/x"])

@@ -44,11 +44,13 @@ _MODALITIES: Final = """
 name = "ct"
 ae_title = "CT-1"
 host = "127.0.0.1"
+certificate_name = "ct-1.example"
 
 [[modalities]]
 name = "reading-room"
 ae_title = "VIEWER-1"
 host = "127.0.0.1"
+certificate_name = "ct-1.example"
 may = ["find", "get"]
 """
 
