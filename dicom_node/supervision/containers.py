@@ -5,6 +5,7 @@ need none of our code for it, start then.
 """
 
 import os
+import shlex
 import sys
 
 from dicom_node import settings
@@ -12,6 +13,7 @@ from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
 from dicom_node.supervision import opening, render, secrets, transport
 from dicom_node.supervision.home import Layout
+from dicom_node.supervision.programs import orthanc_limits
 from dicom_node.supervision.secrets import write_private
 
 
@@ -37,6 +39,7 @@ def prepare(site: Settings) -> None:
     secrets.write(site)
     secrets.write_account(site, layout)
     write_private(layout.orthanc_folder / "dicom.json", callers)
+    write_private(layout.orthanc_folder / "limits", shlex.join(orthanc_limits(site)) + "\n")
     render.write_doors(site, layout, dicom=True)
 
 

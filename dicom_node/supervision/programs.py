@@ -84,12 +84,12 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
         **binding.environment(layout, settings.orthanc_address),
     }
-    command = (*_limited(settings), tool("Orthanc"), str(layout.orthanc_folder))
+    command = (*orthanc_limits(settings), tool("Orthanc"), str(layout.orthanc_folder))
     folder = binding.folder(layout)
     return Program("orthanc", command, 20, environment, stop_wait_s=30, folder=folder)
 
 
-def _limited(settings: Settings) -> tuple[str, ...]:
+def orthanc_limits(settings: Settings) -> tuple[str, ...]:
     """Return the words that bound Orthanc's memory, and give its threads a larger stack.
 
     RLIMIT_DATA, which counts the stacks too; glibc takes their size from RLIMIT_STACK. An object

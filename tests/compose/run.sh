@@ -7,7 +7,7 @@ PATH=/usr/bin:/usr/sbin:$PATH # Debian's docker, dockerd and docker-compose belo
 
 help() {
   cat <<'HELP'
-usage: tests/compose/run.sh [--input FILE] [--pull] [--cache FOLDER] [--keep] [--deadline SECONDS]
+usage: tests/compose/run.sh [--input FILE] [--pull] [--cache FOLDER] [--built] [--keep] [--deadline SECONDS]
 
 Builds every image of docker-compose.yml, starts the node on free loopback ports, sends one study
 with storescu, waits until it is REPORTED, fetches the SR and prints it (dsrdump); kills each
@@ -21,6 +21,7 @@ networks, images and, where no engine was running, the engine that it started.
                       with debootstrap, which needs no registry
   --cache FOLDER      where the engine that is started has its data; it is left there, with base,
                       images and what pip fetched, for the next time
+  --built             take the images as they are, where there is an engine that has them
   --keep              leave the node running and the images where they are
   --deadline SECONDS  how long to wait for an SR or for the node (default 180)
 
@@ -29,7 +30,7 @@ curl and python3.
 HELP
 }
 
-INPUT='' PULL='' KEEP='' CACHE='' DEADLINE=180
+INPUT='' PULL='' KEEP='' CACHE='' BUILT='' DEADLINE=180
 while (($#)); do
   case "$1" in
   -h | --help) help && exit 0 ;;
@@ -37,6 +38,7 @@ while (($#)); do
   --deadline) DEADLINE=$2 && shift ;;
   --cache) CACHE=$(realpath -m "$2") && shift ;;
   --pull) PULL=yes ;;
+  --built) BUILT=yes ;;
   --keep) KEEP=yes ;;
   *) help >&2 && exit 2 ;;
   esac
@@ -308,9 +310,11 @@ main() {
   need
   trap clean EXIT
   start_engine
-  timed "base image" make_base
-  make_wheels
-  timed "building the images" build
+  if [[ -z $BUILT ]]; then
+    timed "base image" make_base
+    make_wheels
+    timed "building the images" build
+  fi
   timed "starting the node, until it is ready" up
   timed "reading a study" read_study
   timed "killing each container, reading another study each time" survive_each

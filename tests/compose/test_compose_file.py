@@ -13,7 +13,7 @@ import yaml
 
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
-from dicom_node.supervision.programs import programs
+from dicom_node.supervision.programs import orthanc_limits, programs
 from dicom_node.supervision.render import redis
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +174,9 @@ def test_what_the_containers_read_is_written_and_the_token_stays(
     assert accounts == {"RegisteredUsers": {"node": token}}
     callers = json.loads((tmp_path / "orthanc.d/dicom.json").read_text(encoding="utf-8"))
     assert callers["DicomAlwaysAllowStore"] is True
+    limits = (tmp_path / "orthanc.d/limits").read_text(encoding="utf-8").split()
+    assert tuple(limits) == orthanc_limits(Settings())
+    assert "exec $limits" in (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
     assert "listen 0.0.0.0:8042;" in (tmp_path / "nginx.conf").read_text(encoding="utf-8")
     haproxy = (tmp_path / "haproxy.cfg").read_text(encoding="utf-8")
     assert "bind 0.0.0.0:4242" in haproxy
