@@ -81,6 +81,7 @@ def _watch(request: Request) -> Watch:
     PATH,
     response_model=Event,
     response_class=EventResponse,
+    status_code=HTTPStatus.OK,  # FastAPI would look for it in the parameters of the class
     responses=document(HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def events(

@@ -6,7 +6,7 @@ import { byId } from "./dom.js";
 import { Filters } from "./filters.js";
 import { listen } from "./keys.js";
 import { List } from "./list.js";
-import { Poll } from "./poll.js";
+import { News } from "./news.js";
 import { viewerAddress } from "./row.js";
 import { personName, stateWords } from "./words.js";
 import { Verdict } from "./verdict.js";
@@ -25,15 +25,14 @@ const verdict = new Verdict((item, given) => {
 let drawn = false;
 let hush = 0;
 
-const poll = new Poll({
+const node = new News({
   news(board) {
     const behind = Date.parse(board.generated_at) - Date.now();
     const news = list.show(board.items, behind);
     filters.show(board);
     byId("count").textContent = counted(board);
     byId("empty").hidden = board.items.length > 0;
-    byId("notice").hidden = !board.notice;
-    byId("notice").textContent = board.notice;
+    notice(board);
     if (drawn) tell(news);
     drawn = true;
     fine();
@@ -46,10 +45,20 @@ const poll = new Poll({
       `${sentence(error)} The list is as it was last seen; images can be read without it. Trying again.`;
     byId("status").classList.add("stale");
   },
+  live(isLive) {
+    byId("live").textContent = isLive ? "live" : "not live: asking again and again";
+    document.body.dataset.live = isLive ? "yes" : "no";
+  },
+  node(state) {
+    notice(state);
+    const broken = state.parts.filter(({ ok }) => !ok).map(({ name, message }) => `${name}: ${message}`);
+    byId("parts").hidden = broken.length === 0;
+    byId("parts").textContent = broken.length ? `Not all of the node works. ${broken.join("; ")}.` : "";
+  },
 });
 const filters = new Filters((query) => {
   drawn = false; // what another filter shows is no news
-  poll.at(`/ai/board${query ? `?${query}` : ""}`);
+  node.at(`/ai/board${query ? `?${query}` : ""}`);
 });
 
 const acts = {
@@ -77,7 +86,7 @@ setInterval(() => list.tick(), TICK_MS);
 
 /** Ask the node at once. */
 function look() {
-  poll.now();
+  node.now();
 }
 
 /** Do something with the study of the drawer, or, while it is shut, with the current row's. */
@@ -121,6 +130,12 @@ function fine() {
   byId("trouble").hidden = true;
   byId("status").classList.remove("stale");
   byId("seen").textContent = new Date().toLocaleTimeString();
+}
+
+/** Show what everybody should know. */
+function notice({ notice: words }) {
+  byId("notice").hidden = !words;
+  byId("notice").textContent = words;
 }
 
 function counted({ items, matching, total }) {
