@@ -16,12 +16,16 @@ from dicom_node import log
 from dicom_node.access.limits import Limits
 from dicom_node.access.origin import session_cookie
 from dicom_node.access.passwords import Passwords
+from dicom_node.api.haunts import Haunts
 from dicom_node.domain import ANONYMOUS, UNKNOWN, Identity, Role
 from dicom_node.ledger import Ledger, Lifetime
 from dicom_node.settings import Settings
 
 _BASIC_KEPT_S: Final = 300.0
 _OPEN_KEPT_S: Final = 1.0
+_WRONG_KEPT_S: Final = 5.0
+"""nginx asks twice about a request that is refused: the same wrong guess again is no other one."""
+
 _KEPT: Final = 1024
 _NODE: Final = Identity("node", Role.OPERATOR)
 _EVERYBODY: Final = Identity(ANONYMOUS, Role.OPERATOR)
@@ -61,9 +65,11 @@ class Door:
         self._has_provider = settings.oidc is not None
         self._always_shut = settings.allow_remote or self._has_provider
         self._passwords = Passwords()
+        self._haunts = Haunts(ledger)
         self._lock = Lock()
         self._open: TTLCache[str, bool] = TTLCache(1, _OPEN_KEPT_S)
         self._basic: TTLCache[bytes, tuple[str, str]] = TTLCache(_KEPT, _BASIC_KEPT_S)
+        self._wrong: TTLCache[tuple[bytes, str], bool] = TTLCache(_KEPT, _WRONG_KEPT_S)
 
     def is_open(self) -> bool:
         """Tell whether nobody needs to log in: no user, and no other machine."""
@@ -104,18 +110,20 @@ class Door:
         user = self._ledger.users.get(name)
         fits = False
         with self._passwords.turn():
-            if wait_s := self.limits.begin_login(name, address):
+            usual = user is not None and self._haunts.has(user.name, address)
+            if wait_s := self.limits.begin_login(name, address, usual=usual):
                 log.get().warning("access.too_many_attempts", status=429)
                 return Attempt(None, wait_s)
             try:
                 hashed = None if user is None else user.password_hash
                 fits = self._passwords.fits(password, hashed) and not (user and user.disabled)
             finally:
-                self.limits.end_login(name, address, failed=not fits)
+                self.limits.end_login(name, address, failed=not fits, usual=usual)
         if user is None or not fits:
             self._note_failed(UNKNOWN if user is None else user.name, address, by)
             return Attempt(None)
         self._ledger.audit.append(user.name, "login", detail=_how(user.role, by, address))
+        self._haunts.add(user.name, address)
         log.get().info("access.login", user_role=user.role.value)
         return Attempt(Identity(user.name, user.role))
 
@@ -165,15 +173,19 @@ class Door:
         key = hashlib.sha256(authorization.encode()).digest()
         with self._lock:
             known = self._basic.get(key)
+            if known is None and (key, address) in self._wrong:
+                return Attempt(None)
         if known is not None:
             user = self._ledger.users.get(known[0])
             if user and not user.disabled and user.password_hash == known[1]:
                 return Attempt(Identity(user.name, user.role))
         attempt = self.log_in(name, password, address, "basic")
-        if attempt.identity is not None:
-            user = self._ledger.users.get(name)
-            with self._lock:
+        user = self._ledger.users.get(name)
+        with self._lock:
+            if attempt.identity is not None:
                 self._basic[key] = (name, "" if user is None else user.password_hash)
+            elif not attempt.wait_s:
+                self._wrong[key, address] = True
         return attempt
 
 

@@ -26,6 +26,7 @@ from dicom_node.access.origin import Origins
 from dicom_node.access.rules import SAFE, is_public, permits
 from dicom_node.api import looks, safety
 from dicom_node.api.door import Door, Visitor
+from dicom_node.api.pages import page
 from dicom_node.api.problems import of_error, problem
 from dicom_node.api.services import Services
 from dicom_node.domain import Identity
@@ -106,7 +107,7 @@ class Doorkeeper:
         visitor = self._visitor(wanted, headers, of_the_node=of_the_node)
         request.state.visitor = visitor
         if visitor.wait_s:
-            return too_many(visitor.wait_s)
+            return too_many(visitor.wait_s, headers)
         return None if of_the_node else self._by_role(wanted, headers, visitor)
 
     def _is_the_nodes(self, token: str) -> bool:
@@ -143,7 +144,7 @@ class Doorkeeper:
         if wanted.method in SAFE:
             return None
         wait_s = self._door.limits.change(visitor.identity.actor, visitor.address)
-        return too_many(wait_s) if wait_s else None
+        return too_many(wait_s, headers) if wait_s else None
 
     def _of_orthanc(self, wanted: Asked, identity: Identity) -> Response | None:
         """Return why this goes not to Orthanc: no room for what is sent, no note of a fetch."""
@@ -166,11 +167,14 @@ class Doorkeeper:
             self._told[key] = True
 
 
-def too_many(wait_s: int) -> Response:
-    """Return the problem of somebody who tries too often."""
-    detail = f"too many attempts; try again in {wait_s} s"
-    response = problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {})
-    response.headers["Retry-After"] = str(wait_s)
+def too_many(wait_s: int, headers: Mapping[str, str]) -> Response:
+    """Return the page, or the problem, of somebody who tries too often."""
+    status, after = HTTPStatus.TOO_MANY_REQUESTS, str(wait_s)
+    if "text/html" in headers.get("accept", ""):
+        response: Response = page("later", status, wait_s=after)
+    else:
+        response = problem(status, f"too many attempts; try again in {after} s", {})
+    response.headers["Retry-After"] = after
     return response
 
 

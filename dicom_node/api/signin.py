@@ -47,10 +47,7 @@ async def log_in(request: Request, node: Node, door: AtDoor, who: Who) -> HTMLRe
         door.log_in, form.get("user", ""), form.get("password", ""), who.address, "password"
     )
     if attempt.wait_s:
-        words = f"Too many attempts. Try again in {attempt.wait_s} seconds."
-        shown = login_page(wanted, words, HTTPStatus.TOO_MANY_REQUESTS, sso=sso)
-        shown.headers["Retry-After"] = str(attempt.wait_s)
-        return shown
+        return later_page(wanted, attempt.wait_s, sso=sso)
     if attempt.identity is None:
         return login_page(wanted, _WRONG, HTTPStatus.UNAUTHORIZED, sso=sso)
     await run_in_threadpool(door.end, door.token(request.headers), who.identity)
@@ -130,6 +127,14 @@ def login_page(
         sso="" if sso else "hidden",
         sso_next=quote(wanted, safe=""),
     )
+
+
+def later_page(wanted: str, wait_s: int, *, sso: bool) -> HTMLResponse:
+    """Return the login page for somebody who has tried too often."""
+    words = f"Too many attempts. Try again in {wait_s} seconds."
+    shown = login_page(wanted, words, HTTPStatus.TOO_MANY_REQUESTS, sso=sso)
+    shown.headers["Retry-After"] = str(wait_s)
+    return shown
 
 
 async def _form(request: Request) -> dict[str, str]:

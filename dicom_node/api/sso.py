@@ -12,7 +12,7 @@ from dicom_node.access.origin import cookie_name
 from dicom_node.api.door import Door
 from dicom_node.api.problems import ProblemError
 from dicom_node.api.services import Node, Services, Who
-from dicom_node.api.signin import AtDoor, Wanted, enter, login_page, place
+from dicom_node.api.signin import AtDoor, Wanted, enter, later_page, login_page, place
 from dicom_node.errors import AccessError
 
 _PATH: Final = "/ai/login/oidc"
@@ -50,8 +50,7 @@ async def come_back(
     """Begin a session for whom the provider vouches."""
     del state, code  # Authlib reads them from the request; here only their length is bounded
     if wait_s := door.limits.login("", who.address):
-        words = f"Too many attempts. Try again in {wait_s} seconds."
-        return login_page("/ai/", words, HTTPStatus.TOO_MANY_REQUESTS, sso=True)
+        return later_page("/ai/", wait_s, sso=True)
     try:
         arrival = await _provider(request).arrive(request, request.cookies.get(_cookie(node), ""))
     except AccessError as exc:
