@@ -37,7 +37,7 @@ def create(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=problems.document(problems.INVALID),
+        responses=problems.document(*problems.ANYWHERE),
     )
     app.state.services = services
     app.state.door = Door(services.ledger, services.settings)

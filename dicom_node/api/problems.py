@@ -23,6 +23,16 @@ from dicom_node.errors import (
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
 INVALID: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+ANYWHERE: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    INVALID,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""What any request may be answered, by the doorkeeper or where it cannot be read."""
+
 
 _STATUS: Final[Mapping[type[NodeError], HTTPStatus]] = {
     StudyNotFound: HTTPStatus.NOT_FOUND,

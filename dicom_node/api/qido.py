@@ -27,12 +27,19 @@ _RAW: Final = "/=,*?\\^:@!$;~+-"
 router = APIRouter(prefix="/ai/qido", tags=["viewer"])
 
 
+class DicomJson(JSONResponse):
+    """An answer in the DICOM JSON model (PS3.18 F)."""
+
+    media_type = MEDIA_TYPE
+
+
 @router.get(
     "/studies",
     response_model=list[dict[str, object]],
+    response_class=DicomJson,
     responses=document(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-def studies(request: Request, node: Node) -> JSONResponse:
+def studies(request: Request, node: Node) -> DicomJson:
     """Search for studies as QIDO-RS does, in reading order; at most 1,000 at once.
 
     Keys are tags or keywords, with ``limit``, ``offset`` and ``includefield`` as in PS3.18 8.3.
@@ -45,11 +52,7 @@ def studies(request: Request, node: Node) -> JSONResponse:
     found = node.catalogue.matching(keys)
     page = _in_reading_order(node, found)[offset : offset + min(limit, _MOST)]
     entries = node.catalogue.described(page, fields)
-    return JSONResponse(
-        [entry.attributes for entry in entries],
-        headers={"Cache-Control": "no-store"},
-        media_type=MEDIA_TYPE,
-    )
+    return DicomJson([entry.attributes for entry in entries], headers={"Cache-Control": "no-store"})
 
 
 @router.get("/studies/{path:path}", include_in_schema=False)

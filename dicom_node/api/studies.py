@@ -109,14 +109,14 @@ def retry(run_id: str, node: Node, user: User) -> JSONResponse:
 def assess(
     study_instance_uid: StudyUid, judgement: Judgement, node: Node, user: User
 ) -> JSONResponse:
-    """Keep a reader's verdict on the present report; 409 where there is none."""
+    """Keep a verdict on the present report; 409 where there is none, or it has no such finding."""
     item = _detail(node, study_instance_uid).item
     if item.report is None:
         raise ProblemError(HTTPStatus.CONFLICT, "the study has no report to assess")
     labels = [finding.label for finding in item.findings]
     if judgement.finding is not None and judgement.finding not in labels:
         detail = f"the report has no such finding; it has {', '.join(labels)}"
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        raise ProblemError(HTTPStatus.CONFLICT, detail)
     assessment = Assessment(
         verdict=judgement.verdict,
         finding=judgement.finding,

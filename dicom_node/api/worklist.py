@@ -7,12 +7,13 @@ Whoever has been told of a change (`events`) asks again with the tag of what he 
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Response
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from dicom_node.api.answers import BoardAnswer, BoardItem, WorklistAnswer
 from dicom_node.api.services import Node, Services
@@ -37,12 +38,21 @@ def _given(value: object) -> object:
     return None if value == "" else value
 
 
-_Word = Annotated[str, Field(pattern="^[A-Z0-9_ ]{1,16}$")]
+def _or_empty(kind: type[StrEnum]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [*(word.value for word in kind), ""]})
+
+
+_Word = Annotated[str, Field(pattern="^[A-Z0-9_ ]{0,16}$")]
 _Count = Annotated[int, Field(ge=1, le=10_000)]
-_State = Annotated[RunState | None, BeforeValidator(_given)]
+_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": 10_000}
+_State = Annotated[RunState | None, BeforeValidator(_given), _or_empty(RunState)]
 _Modality = Annotated[_Word | None, BeforeValidator(_given)]
-_Priority = Annotated[Priority | None, BeforeValidator(_given)]
-_Limit = Annotated[_Count | None, BeforeValidator(_given)]
+_Priority = Annotated[Priority | None, BeforeValidator(_given), _or_empty(Priority)]
+_Limit = Annotated[
+    _Count | None,
+    BeforeValidator(_given),
+    WithJsonSchema({"anyOf": [_COUNT, {"type": "string", "maxLength": 0}]}),
+]
 _Text = Annotated[str, Field(max_length=200, description="words in name, id, accession, UID")]
 _Tag = Annotated[str, Header(alias="If-None-Match")]
 

@@ -229,12 +229,20 @@ def test_assessment_of_an_unknown_study_is_404(client: AsgiClient) -> None:
     assert client.post(ASSESSMENTS, json={"verdict": "accept"}).status_code == 404
 
 
+def test_assessment_of_a_finding_that_the_report_has_not_is_409(
+    client: AsgiClient, ledger: Ledger
+) -> None:
+    report(ledger)
+    body = {"verdict": "accept", "finding": "fracture"}
+    assert client.post(ASSESSMENTS, json=body).status_code == 409
+    assert ledger.assessments.of(STUDY) == ()
+
+
 def test_assessment_that_makes_no_sense_is_422(client: AsgiClient, ledger: Ledger) -> None:
     report(ledger)
     for body in (
         {},
         {"verdict": "maybe"},
-        {"verdict": "accept", "finding": "fracture"},
         {"verdict": "accept", "comment": "x" * 4001},
         {"verdict": "accept", "user": "somebody else"},
     ):
