@@ -253,7 +253,7 @@ class Watch:
         identity = self._door.visitor(
             client.headers, of_the_node=client.of_the_node, used=False
         ).identity
-        named = identity is not None and identity.name == client.name
+        named = identity is not None and identity.actor == client.name
         return identity is not None and named and permits(identity.role, "GET", PATH)
 
 

@@ -28,7 +28,6 @@ def ask(settings: Settings) -> Health:
             headers=settings.front_headers,
             timeout=_TIMEOUT_S,
             trust_env=False,
-            verify=settings.orthanc_tls,
         )
     except httpx.HTTPError as exc:
         return Health(False, f"{url} does not answer: {exc}")
