@@ -42,6 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     authority = Authority(home / "tls")
     own = authority.issue("127.0.0.1")
     identities = {
+        "the node": own,
         "common name": authority.issue(common_name="CT-1"),
         "DNS name": authority.issue("ct-1.example", "DX"),
         "other case": authority.issue(common_name="ct-1"),
@@ -77,6 +78,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         ("DNS name", "DX-1"),
         ("underscore", "US_ROOM 3"),
         ("organisation", "MR-1"),
+        ("the node", "CT-1"),
     ],
 )
 def test_the_certificate_of_the_title_gets_in(site: Site, who: str, calling: str) -> None:
@@ -94,6 +96,7 @@ def test_the_certificate_of_the_title_gets_in(site: Site, who: str, calling: str
         ("common name", "DX-1"),
         ("other", "MR-1"),  # it names the title, and another certificate is asked for
         ("organisation", "CT-1"),
+        ("the node", "CT-2"),
     ],
 )
 def test_another_certificate_of_the_same_authority_is_rejected(

@@ -2,19 +2,21 @@
 
 import socket
 import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
-from pydicom import uid
+from pydicom import dcmread, uid
 
 from bench.fuzz import caller, wire
 from bench.fuzz.caller import Association, Caller, Ended, fragment, pdu, received
 from bench.fuzz.wire import UNDEFINED, Element
 from dicom_node import uids
 from dicom_node.supervision.dicom_door import DEEPEST
+from tests.dcmtk import dcmtk
 from tests.doors import Door
 from tests.nodes import NotYetError, eventually
 
@@ -130,6 +132,26 @@ def test_identifier_of_a_search_is_looked_at_too(door: Door) -> None:
             association.send(piece)
         assert association.status() == _REFUSED
         assert association.echo() == 0
+
+
+def test_search_and_retrieval_pass_the_door(door: Door, tmp_path: Path) -> None:
+    own, content = instance("fetched", pixels(_BIG, _BIG))
+    with door.caller().associate(_CLASS) as association:
+        assert association.store(own, content) == 0
+    where = ("-aec", "AITRIAGE", "127.0.0.1", str(door.settings.dicom_port))
+    keys = ("-k", "0008,0052=IMAGE", "-k", f"0008,0018={own}")
+    study = ("-k", f"0020,000D={uids.derive('door', 'study')}")
+    series = ("-k", f"0020,000E={uids.derive('door', 'series')}")
+    for tool, more in (("findscu", ("-S",)), ("getscu", ("-S", "+B", "-od", str(tmp_path)))):
+        done = subprocess.run(
+            [dcmtk(tool), *more, *keys, *study, *series, *where],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    (fetched,) = tmp_path.iterdir()
+    assert len(dcmread(fetched, force=True).PixelData) == _BIG
 
 
 @pytest.mark.parametrize("size", [2, 10, 250, 16_000, 100_000])
