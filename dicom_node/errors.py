@@ -13,6 +13,7 @@
     │   ├── DeliveryFailed       * a destination could not be reached
     │   └── PatientIdentityChanged the study changed patients between queue and report
     ├── StudyRefused             the node declines to read this study; carries a code
+    ├── ObjectRefused            an object may not be stored; carries a failure reason
     ├── PixelError               an image cannot be decoded; carries a refusal code
     ├── ModelError
     │   ├── ModelNotFound          no such model, or none served for this kind of study
@@ -101,6 +102,14 @@ class StudyRefused(NodeError):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
+        self.reason = reason
+
+
+class ObjectRefused(NodeError):
+    """An object may not be stored; ``reason`` is a failure reason of PS3.18 I.2.2."""
+
+    def __init__(self, reason: int, sentence: str) -> None:
+        super().__init__(f"{sentence} ({reason:04X}H)")
         self.reason = reason
 
 
