@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dicom_node.domain import MatchingKey, RunTicket, StudyEntry, Trigger
+from dicom_node.domain import Entry, Level, MatchingKey, RunTicket, Trigger
 from dicom_node.errors import NodeError
 from dicom_node.ledger import Ledger
 from tests.ledgers import wish
@@ -37,15 +37,23 @@ class FakeCatalogue:
         self.keys: Sequence[MatchingKey] = ()
         self.fields: Sequence[str] = ()
 
-    def matching(self, keys: Sequence[MatchingKey]) -> tuple[str, ...]:
+    def matching(
+        self, keys: Sequence[MatchingKey], level: Level = Level.STUDY, most: int = 0
+    ) -> tuple[str, ...]:
+        del level, most
         self.keys = keys
         return tuple(self.studies)
 
     def described(
-        self, study_instance_uids: Sequence[str], fields: Sequence[str]
-    ) -> tuple[StudyEntry, ...]:
+        self,
+        wanted: Sequence[str],
+        fields: Sequence[str],
+        level: Level = Level.STUDY,
+        origin: str = "",
+    ) -> tuple[Entry, ...]:
+        del level, origin
         self.fields = fields
-        return tuple(
-            StudyEntry(uid, {"0020000D": {"vr": "UI", "Value": [uid]}})
-            for uid in study_instance_uids
-        )
+        return tuple(Entry(uid, {"0020000D": {"vr": "UI", "Value": [uid]}}) for uid in wanted)
+
+    def studies_of(self, orthanc_ids: Sequence[str]) -> tuple[str, ...]:
+        return tuple(orthanc_ids)

@@ -87,6 +87,18 @@ class ListedArchive:
         except KeyError:
             raise StudyNotFound(f"study {study_instance_uid} is not in the archive") from None
 
+    def study_count(self) -> int:
+        """Return how many studies are listed."""
+        return len(self.studies)
+
+    def study_ids(self) -> frozenset[str]:
+        """Return the archive's ids of all studies."""
+        return frozenset(one.orthanc_id for one in self.studies.values())
+
+    def has_study(self, study_instance_uid: str) -> bool:
+        """Tell whether anything of a study is listed."""
+        return study_instance_uid in {one.study_instance_uid for one in self.studies.values()}
+
     def study_uid(self, orthanc_study_id: str) -> str:
         """Find a study by its archive id."""
         for listed in self.studies.values():

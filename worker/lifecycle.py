@@ -16,6 +16,7 @@ from dicom_node.audit.syslog import Collector
 from dicom_node.domain import ServedModel, StudyKind
 from dicom_node.errors import ModelError, NodeError
 from dicom_node.intake.admission import Admission
+from dicom_node.intake.departures import Departures
 from dicom_node.intake.dispatch import Dispatcher
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
@@ -51,6 +52,7 @@ class Intake:
     node: Node
     admission: Admission
     reconcile: Reconcile
+    departures: Departures
     relay: Relay
 
 
@@ -79,9 +81,10 @@ def open_intake() -> Intake:
     )
     inventory.note_site(node.ledger.audit, node.settings, node.policy)
     reconcile = Reconcile(node.archive, node.ledger.studies, admission, node.policy.retry)
+    departures = Departures(node.archive, node.ledger.studies)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
-    return Intake(node, admission, reconcile, relay)
+    return Intake(node, admission, reconcile, departures, relay)
 
 
 def _collector(chosen: Settings) -> Collector | None:

@@ -55,7 +55,7 @@ def consider(level: str, identifier: str, trigger: str) -> None:
 def sweep() -> None:
     """Catch up with the archive and the ledger; one sweep at a time."""
     parts = intake()
-    _alone(_sweeping, {"reconcile": parts.reconcile.run})
+    _alone(_sweeping, {"reconcile": parts.reconcile.run, "departures": parts.departures.run})
 
 
 @app.task(name=DELIVER_TASK)

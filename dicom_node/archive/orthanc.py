@@ -41,6 +41,18 @@ class OrthancArchive:
         """Return Orthanc's version; raises ArchiveUnavailable."""
         return str(client.ask(self._client.get_system).json()["Version"])
 
+    def study_count(self) -> int:
+        """Return how many studies Orthanc holds; raises ArchiveUnavailable."""
+        return int(client.ask(self._client.get_statistics).json()["CountStudies"])
+
+    def study_ids(self) -> frozenset[str]:
+        """Return Orthanc's ids of all studies; raises ArchiveUnavailable."""
+        return frozenset(client.ask(self._client.get_studies).json())
+
+    def has_study(self, study_instance_uid: str) -> bool:
+        """Tell whether Orthanc holds anything of a study; raises ArchiveUnavailable."""
+        return bool(self._lookup(study_instance_uid, "Study"))
+
     def look_up(self, path: str, body: bytes) -> bytes:
         """Ask Orthanc by GET, with a body by POST; empty where it knows no such thing.
 

@@ -76,19 +76,28 @@ class Origin:
     requested_priority: str = ""
 
 
+class Level(StrEnum):
+    """What a search looks for, in Orthanc's words."""
+
+    STUDY = "Study"
+    SERIES = "Series"
+    INSTANCE = "Instance"
+
+
 @dataclass(frozen=True, slots=True)
 class MatchingKey:
-    """One key of a search: a tag as eight hex digits, or a keyword; wildcards as in PS3.4 C.2.2."""
+    """One key of a search: a tag as eight hex digits; wildcards and lists as in PS3.4 C.2.2."""
 
     attribute: str
     value: str
 
 
 @dataclass(frozen=True, slots=True)
-class StudyEntry:
-    """One answer to a search: attributes in the DICOM JSON model (PS3.18 F.2)."""
+class Entry:
+    """One answer to a search: attributes in the DICOM JSON model (PS3.18 F.2); ``uid`` is that of
+    the study, series or instance which was looked for."""
 
-    study_instance_uid: str
+    uid: str
     attributes: Mapping[str, object]
 
 

@@ -53,8 +53,8 @@ def count(session: Session, now: datetime) -> Counts:
 
 
 def _studies(session: Session) -> dict[RunState, int]:
-    query = select(StudyRow.state, func.count()).group_by(StudyRow.state)
-    return {row[0]: row[1] for row in session.execute(query)}
+    query = select(StudyRow.state, func.count()).where(StudyRow.gone_at.is_(None))
+    return {row[0]: row[1] for row in session.execute(query.group_by(StudyRow.state))}
 
 
 def _runs(session: Session) -> dict[RunState, int]:

@@ -28,7 +28,7 @@ def heads(session: Session) -> tuple[WorklistHead, ...]:
             StudyRow.study_description,
             StudyRow.state,
             StudyRow.received_at,
-        )
+        ).where(StudyRow.gone_at.is_(None))
     )
     found = []
     for uid, accession, patient_id, name, modality, description, state, received_at in rows:

@@ -10,7 +10,7 @@ RECEIVED, QUEUED, RUNNING, REPORTED, REFUSED, FAILED, SUPERSEDED = RunState
 
 _RUN: Final[Mapping[RunState, frozenset[RunState]]] = {
     RECEIVED: frozenset({QUEUED, REFUSED, FAILED}),
-    QUEUED: frozenset({RUNNING}),
+    QUEUED: frozenset({RUNNING, FAILED}),
     RUNNING: frozenset({REPORTED, REFUSED, FAILED, QUEUED, SUPERSEDED}),
     REPORTED: frozenset({SUPERSEDED}),
     REFUSED: frozenset({SUPERSEDED}),
@@ -18,7 +18,8 @@ _RUN: Final[Mapping[RunState, frozenset[RunState]]] = {
     SUPERSEDED: frozenset(),
 }
 """RUNNING → QUEUED is a retry or a lost worker, RUNNING → SUPERSEDED a duplicate,
-FAILED → QUEUED a retry by hand. RECEIVED → REFUSED or FAILED needs no worker."""
+FAILED → QUEUED a retry by hand, QUEUED → FAILED a study that was deleted.
+RECEIVED → REFUSED or FAILED needs no worker."""
 
 _STUDY: Final[Mapping[RunState, frozenset[RunState]]] = {
     RECEIVED: frozenset({REFUSED, FAILED}),

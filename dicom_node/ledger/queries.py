@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
@@ -34,6 +34,9 @@ from dicom_node.ledger.schema import (
 )
 from dicom_node.ledger.steps import get_ending, ticket
 
+_LISTED = StudyRow.gone_at.is_(None)
+"""What the archive holds, as far as is known."""
+
 
 class Queries:
     """The reading side of the ledger."""
@@ -46,7 +49,7 @@ class Queries:
         self, state: RunState | None = None, modality: str | None = None
     ) -> tuple[WorklistItem, ...]:
         """Return an item for each study, in no order."""
-        wanted: ColumnElement[bool] = true()
+        wanted: ColumnElement[bool] = _LISTED
         if state is not None:
             wanted &= StudyRow.state == state
         if modality is not None:
@@ -79,12 +82,14 @@ class Queries:
             return tell(session, bounds)
 
     def detail(self, study_instance_uid: str) -> StudyDetail | None:
-        """Return a study with its history, None where the ledger does not know it.
+        """Return a study with its history, None where the ledger does not know it, or it is gone.
 
         ``reports`` and ``heatmaps`` are all that were written, those of the newest run first.
         """
         with self._database.read() as session:
-            items = self._items(session, StudyRow.study_instance_uid == study_instance_uid)
+            items = self._items(
+                session, _LISTED & (StudyRow.study_instance_uid == study_instance_uid)
+            )
             if not items:
                 return None
             runs = _runs(session, study_instance_uid)
@@ -114,7 +119,9 @@ class Queries:
 
     def failed_studies(self) -> tuple[str, ...]:
         """Return the UIDs of all FAILED studies, with or without a run, oldest first."""
-        query = select(StudyRow.study_instance_uid).where(StudyRow.state == RunState.FAILED)
+        query = select(StudyRow.study_instance_uid).where(
+            _LISTED, StudyRow.state == RunState.FAILED
+        )
         with self._database.read() as session:
             return tuple(session.scalars(query.order_by(StudyRow.received_at)))
 

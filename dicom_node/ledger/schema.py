@@ -41,7 +41,10 @@ _STANDING = text("identity IS NOT NULL AND state <> 'SUPERSEDED' AND NOT forced"
 
 
 class StudyRow(Base):
-    """A study; ``state`` is its newest run's, the verdict columns hold where it has none."""
+    """A study; ``state`` is its newest run's, the verdict columns hold where it has none.
+
+    ``gone_at`` is when the archive was found to hold it no more.
+    """
 
     __tablename__ = "studies"
 
@@ -59,6 +62,7 @@ class StudyRow(Base):
     refusal_reason: Mapped[str | None]
     error_stage: Mapped[Stage | None]
     error_message: Mapped[str | None]
+    gone_at: Mapped[datetime | None]
 
 
 class RunRow(Base):

@@ -76,7 +76,7 @@ def newest(session: Session, study_instance_uid: str, *states: RunState) -> RunR
 def move(session: Session, run: RunRow, after: RunState, act: Act) -> None:
     """Take a run to its next state, and write that down; withdraw what a superseded one sends."""
     machine.check(run.state, after)
-    _note(session, run.study_instance_uid, run.run_id, (run.state, after), act)
+    note_change(session, run.study_instance_uid, run.run_id, (run.state, after), act)
     run.state = after
     run.lease_until = None
     run.finished_at = (run.finished_at or act.at) if after.is_final else None
@@ -89,7 +89,7 @@ def verdict(session: Session, study: StudyRow, ending: Refusal | Failure, act: A
     """End a study that has no run."""
     after = state_of(ending)
     machine.check_without_run(study.state, after)
-    _note(session, study.study_instance_uid, None, (study.state, after), act)
+    note_change(session, study.study_instance_uid, None, (study.state, after), act)
     study.state = after
     put_ending(study, ending)
 
@@ -178,13 +178,14 @@ def _withdraw(session: Session, run: RunRow, act: Act) -> None:
     session.execute(update(DeliveryRow).where(*waiting).values(ended))
 
 
-def _note(
+def note_change(
     session: Session,
     study_instance_uid: str,
     run_id: str | None,
     states: tuple[RunState, RunState],
     act: Act,
 ) -> None:
+    """Write a change of state down; ``run_id`` is None for a study's own."""
     before, after = states
     row = TransitionRow(study_instance_uid=study_instance_uid, run_id=run_id, at=act.at)
     row.from_state, row.to_state = before, after

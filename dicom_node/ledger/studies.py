@@ -1,6 +1,6 @@
 """A study before and beside its runs; implements `ports.StudyBook`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
@@ -17,6 +17,7 @@ from dicom_node.domain import (
     StudyKind,
     StudyRef,
 )
+from dicom_node.ledger import departures
 from dicom_node.ledger.audit import note_ending, note_verdict
 from dicom_node.ledger.clock import bring_nearer
 from dicom_node.ledger.database import Database
@@ -55,7 +56,10 @@ class StudyBook:
         self._database = database
 
     def record(self, study: StudyRef, modality: str) -> bool:
-        """Give the study a row in state RECEIVED; True where it is new; refresh attributes."""
+        """Give the study a row in state RECEIVED; True where it is new; refresh attributes.
+
+        One that was deleted and is sent again waits from now on.
+        """
         attributes = {
             "orthanc_id": study.orthanc_id,
             "patient_id": clean(study.patient_id),
@@ -75,6 +79,9 @@ class StudyBook:
             row = lock_study(session, study.study_instance_uid)
             for name, value in attributes.items():
                 setattr(row, name, value)
+            if row.gone_at is not None:
+                row.received_at = now = self._database.now()
+                departures.come_back(session, row, Act(now, "node", "sent again"))
             return False
 
     def arrived(self, study_instance_uid: str, at: datetime) -> None:
@@ -85,6 +92,33 @@ class StudyBook:
         with self._database.write() as session:
             row = lock_study(session, study_instance_uid)
             row.received_at = min(row.received_at or at, at)
+
+    def depart(self, study_instance_uid: str, actor: str, reason: str) -> bool:
+        """Take a study off the list that the archive holds no more; False where none is listed.
+
+        What reads it, or waits to, ends FAILED. Its history and its audit stay.
+        """
+        with self._database.write() as session:
+            row = session.get(StudyRow, study_instance_uid)
+            if row is None or row.gone_at is not None:
+                return False
+            study = lock_study(session, study_instance_uid)
+            departures.depart(session, study, Act(self._database.now(), clean(actor), reason))
+            return True
+
+    def come_back(self, study_instance_uid: str) -> None:
+        """List a study again that could not be deleted after all, and look at it soon."""
+        now = self._database.now()
+        with self._database.write() as session:
+            row = session.get(StudyRow, study_instance_uid)
+            if row is not None and row.gone_at is not None:
+                row.due_at = now
+                departures.come_back(session, row, Act(now, "node", "could not be deleted"))
+
+    def present(self) -> Mapping[str, str]:
+        """Map the archive's id of each listed study to its UID."""
+        with self._database.read() as session:
+            return departures.present(session)
 
     def announce(self, study_instance_uid: str) -> None:
         """Give a study of which nothing but the UID is known a row, unless it has one."""
@@ -129,7 +163,8 @@ class StudyBook:
 
     def due(self, now: datetime) -> Sequence[str]:
         """Return the UIDs of studies to look at again, longest due first."""
-        query = select(StudyRow.study_instance_uid).where(StudyRow.due_at <= now)
+        due = StudyRow.due_at <= now
+        query = select(StudyRow.study_instance_uid).where(due, StudyRow.gone_at.is_(None))
         with self._database.read() as session:
             return tuple(session.scalars(query.order_by(StudyRow.due_at)))
 
@@ -184,6 +219,8 @@ class StudyBook:
         with self._database.write() as session:
             study = lock_study(session, study_instance_uid)
             _forget_look(study, looked_at or now)
+            if study.gone_at is not None:
+                return
             run = newest(session, study_instance_uid)
             last = study if run is None else run
             if last.state is state_of(ending) and get_ending(last) == ending:

@@ -1,6 +1,13 @@
 """What one part of the node needs of another, as protocols."""
 
-from dicom_node.ports.archive import Archive, Catalogue, ChangeLog, Destination, StoredResults
+from dicom_node.ports.archive import (
+    Archive,
+    Catalogue,
+    ChangeLog,
+    Destination,
+    Holdings,
+    StoredResults,
+)
 from dicom_node.ports.intake import Admission, Queue
 from dicom_node.ports.ledger import DeliveryBook, RunBook, ShadowBook, StudyBook
 from dicom_node.ports.models import Classifier, Gate, Runtime, ShadowReader
@@ -15,6 +22,7 @@ __all__ = [
     "DeliveryBook",
     "Destination",
     "Gate",
+    "Holdings",
     "Queue",
     "ResultWriter",
     "RunBook",

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from dicom_node.domain import (
     Changes,
+    Entry,
     InstanceRef,
+    Level,
     MatchingKey,
     ObjectRef,
     Origin,
-    StudyEntry,
     StudyRef,
 )
 
@@ -77,17 +78,43 @@ class ChangeLog(Protocol):
         ...
 
 
+class Holdings(Protocol):
+    """What the archive holds, as a whole."""
+
+    def study_count(self) -> int:
+        """Return how many studies the archive holds; raises ArchiveUnavailable."""
+        ...
+
+    def study_ids(self) -> frozenset[str]:
+        """Return the archive's ids of all studies; raises ArchiveUnavailable."""
+        ...
+
+    def has_study(self, study_instance_uid: str) -> bool:
+        """Tell whether the archive holds anything of a study; raises ArchiveUnavailable."""
+        ...
+
+
 class Catalogue(Protocol):
     """What the archive finds when somebody searches it."""
 
-    def matching(self, keys: Sequence[MatchingKey]) -> tuple[str, ...]:
-        """Return the Study Instance UIDs of the studies that match every key, in no order."""
+    def matching(
+        self, keys: Sequence[MatchingKey], level: Level = Level.STUDY, most: int = 0
+    ) -> tuple[str, ...]:
+        """Return the UIDs of what matches every key, in no order; ``most``: so many at most."""
         ...
 
     def described(
-        self, study_instance_uids: Sequence[str], fields: Sequence[str]
-    ) -> tuple[StudyEntry, ...]:
-        """Return an entry for each study, in this order, with these attributes beside QIDO's."""
+        self,
+        wanted: Sequence[str],
+        fields: Sequence[str],
+        level: Level = Level.STUDY,
+        origin: str = "",
+    ) -> tuple[Entry, ...]:
+        """Return an entry for each UID, in this order, with these attributes beside QIDO's."""
+        ...
+
+    def studies_of(self, orthanc_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the UIDs of the studies that these resources are or belong to."""
         ...
 
 

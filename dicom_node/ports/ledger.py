@@ -1,6 +1,6 @@
 """The ledger's books, as the parts that write in them see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -125,6 +125,18 @@ class StudyBook(Protocol):
 
     def arrived(self, study_instance_uid: str, at: datetime) -> None:
         """Count the study's time from when its images came, not from when they were seen."""
+        ...
+
+    def depart(self, study_instance_uid: str, actor: str, reason: str) -> bool:
+        """Take a study off the list that the archive holds no more; False where none is listed."""
+        ...
+
+    def come_back(self, study_instance_uid: str) -> None:
+        """List a study again that could not be deleted after all, and look at it soon."""
+        ...
+
+    def present(self) -> Mapping[str, str]:
+        """Map the archive's id of each listed study to its UID."""
         ...
 
     def announce(self, study_instance_uid: str) -> None:

@@ -68,7 +68,7 @@ def test_answer_has_the_attributes_that_were_asked_for_in_the_order_given(
 ) -> None:
     wanted = [studies["sign"], studies["space"]]
     entries = catalogue.described([*wanted, "2.25.404"], ["00081030", "00080060"])
-    assert [entry.study_instance_uid for entry in entries] == wanted
+    assert [entry.uid for entry in entries] == wanted
     for entry in entries:
         assert entry.attributes["00081030"] == {"Value": ["catalogue"], "vr": "LO"}
 
@@ -77,7 +77,7 @@ def test_lists_of_uids_and_modalities_match_any(
     catalogue: OrthancCatalogue, studies: dict[str, str]
 ) -> None:
     wanted = ",".join([studies["accent"], studies["sign"]])
-    keys = [MatchingKey("StudyInstanceUID", wanted), MatchingKey("ModalitiesInStudy", "CR,DX")]
+    keys = [MatchingKey("0020000D", wanted), MatchingKey("00080061", "CR,DX")]
     assert set(catalogue.matching(keys)) == {studies["accent"], studies["sign"]}
 
 
@@ -91,7 +91,7 @@ def test_study_that_two_patients_share_is_told_once(
         (tmp_path / patient_id).write_bytes(encode(film))
         node.send([tmp_path / patient_id])
     study = uids.derive("catalogue", "shared")
-    assert catalogue.matching([MatchingKey("StudyID", "SHARED")]) == (study,)
+    assert catalogue.matching([MatchingKey("00200010", "SHARED")]) == (study,)
     assert len(catalogue.described([study], [])) == 1
 
 

@@ -16,6 +16,7 @@ from dicom_node.destination import DestinationSettings
 from dicom_node.domain import RunState
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.broker import INTAKE_QUEUE
+from dicom_node.intake.departures import Departures
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.pixels.wrap import encode
@@ -64,7 +65,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     relay = Relay(ledger.audit, ledger.studies, None, ("A", "h"))
     orthanc = cast("OrthancArchive", archive)
     node = Node(settings, POLICY, orthanc, ledger, destinations.build(settings))
-    parts = Intake(node, admission, reconcile, relay)
+    departures = Departures(archive, ledger.studies)
+    parts = Intake(node, admission, reconcile, departures, relay)
     monkeypatch.setattr(tasks, "intake", lambda: parts)
     yield Desk(archive, ledger, pacs, parts)
     pacs.close()
