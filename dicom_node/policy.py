@@ -42,9 +42,13 @@ class Eligibility(_Section):
 
 
 class Storage(_Section):
-    """Which SOP classes are stored: groups of `storable.GROUPS` and single UIDs."""
+    """Which SOP classes are stored: groups of `storable.GROUPS` and single UIDs.
+
+    ``deflated``: whether files of the deflated transfer syntax are, over HTTP.
+    """
 
     sop_classes: tuple[str, ...] = storable.DEFAULT
+    deflated: bool = False
 
     @field_validator("sop_classes")
     @classmethod

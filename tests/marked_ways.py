@@ -104,7 +104,7 @@ def _wrong_requests(node: LiveNode, uid: str) -> list[str]:
         node.get(f"/ai/worklist?state={name}"),
         node.get(f"/ai/board?limit={name}"),
         node.get(f"/ai/{name}/../{name}"),
-        node.get(f"/ai/qido/studies?PatientName={name}&limit={name}"),
+        node.get(f"/dicom-web/studies?PatientName={name}&limit={name}"),
         node.post(f"/ai/studies/{uid}/assessments", comment),
         node.post(f"/ai/runs/{name}/retry", {}),
         node.post(f"/ai/studies/{uid}/runs", {"force": name}),
@@ -112,7 +112,6 @@ def _wrong_requests(node: LiveNode, uid: str) -> list[str]:
     assert [str(answer.url) for answer in answers if not answer.is_error] == []
     node.get(f"/ohif/{name}")
     node.get(f"/ai/board?q={name}")
-    node.get(f"/ai/qido/studies?PatientName={name}*")
     node.get(f"/dicom-web/studies?PatientName={name}*")
     return [_without_the_asked(answer) for answer in answers]
 

@@ -9,22 +9,28 @@ from dicom_node.access.fetches import Fetches
 from dicom_node.access.oidc import Provider
 from dicom_node.access.origin import Origins
 from dicom_node.api import (
+    dicomweb,
     events,
     history,
+    instances,
     looks,
     monitor,
     pages,
     problems,
-    qido,
+    removal,
+    rest,
     signin,
     sso,
+    stow,
     studies,
+    tools,
     worklist,
 )
 from dicom_node.api.door import Door
 from dicom_node.api.doorkeeper import Doorkeeper
 from dicom_node.api.services import Services
 from dicom_node.api.watch import Watch
+from dicom_node.archive.gateway import Gateway
 
 
 def create(services: Services) -> FastAPI:
@@ -40,6 +46,7 @@ def create(services: Services) -> FastAPI:
         responses=problems.document(*problems.ANYWHERE),
     )
     app.state.services = services
+    app.state.gateway = Gateway(services.settings)
     app.state.door = Door(services.ledger, services.settings)
     app.state.watch = Watch(services, app.state.door)
     site = services.settings
@@ -52,9 +59,21 @@ def create(services: Services) -> FastAPI:
         fetches=Fetches(services.look_up),
     )
     problems.install(app)
-    for module in (signin, sso, studies, history, pages, monitor):
+    for module in (
+        signin,
+        sso,
+        studies,
+        history,
+        pages,
+        monitor,
+        tools,
+        stow,
+        instances,
+        removal,
+        rest,
+    ):
         app.include_router(module.router)
-    for module in (worklist, events, qido):
+    for module in (worklist, events, dicomweb):
         app.include_router(module.router, dependencies=[Depends(looks.at_list)])
     app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
     return app

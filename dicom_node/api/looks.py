@@ -9,6 +9,9 @@ _STUDY_EVERY: Final = timedelta(minutes=15)
 _LIST_EVERY: Final = timedelta(hours=1)
 _FETCH_EVERY: Final = timedelta(hours=1)
 
+PRIVATE: Final = {"Cache-Control": "no-store"}
+"""What an answer says that holds a patient's name."""
+
 
 def at_study(node: Services, user: str, study_instance_uid: str, *, refreshed: bool) -> None:
     """Write down that a user has opened a study; raises LedgerUnavailable.

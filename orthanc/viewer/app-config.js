@@ -16,7 +16,7 @@
     friendlyName: 'dicom-node',
     name: 'orthanc',
     wadoUriRoot: `${location.origin}/wado`,
-    qidoRoot: `${location.origin}/ai/qido`, // Orthanc's own finds neither spaces nor accents
+    qidoRoot: `${location.origin}/dicom-web`,
     wadoRoot: `${location.origin}/dicom-web`,
     qidoSupportsIncludeField: true,
     queryLimit: 500, // OHIF asks once and turns pages by itself; the node sends the urgent ones first

@@ -1,6 +1,8 @@
 """The real application on a real ledger; only admission and catalogue are fakes."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 from dicom_node import policy
 from dicom_node.api.app import create
 from dicom_node.api.services import Services
+from dicom_node.archive.catalogue import OrthancCatalogue
+from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.domain import ModelIdentity, ServedModel, StudyKind
 from dicom_node.intake.reconcile import SWEPT
 from dicom_node.intake.room import Room
@@ -18,6 +22,7 @@ from tests.asgi import AsgiClient
 from tests.databases import postgres_server, url
 from tests.fakes import FakeAdmission, FakeCatalogue
 from tests.ledgers import Clock, viewer_url
+from tests.orthancs import LiveOrthanc, Site, running_orthanc
 
 __all__ = [
     "admission",
@@ -78,6 +83,31 @@ def services(
 @pytest.fixture
 def client(services: Services) -> AsgiClient:
     return AsgiClient(create(services))
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOrthanc]:
+    """Start one Orthanc for the whole session."""
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as live:
+        yield live
+
+
+@pytest.fixture
+def site(services: Services, orthanc: LiveOrthanc) -> Iterator[Site]:
+    """Return the application before an Orthanc that holds nothing yet."""
+    orthanc.clear()
+    with (
+        closing(OrthancArchive.connect(orthanc.settings)) as archive,
+        closing(OrthancCatalogue.connect(orthanc.settings)) as catalogue,
+    ):
+        real = replace(
+            services,
+            settings=orthanc.settings,
+            catalogue=catalogue,
+            look_up=archive.look_up,
+        )
+        yield Site(orthanc, real, AsgiClient(create(real)))
+    assert orthanc.is_alive()
 
 
 @pytest.fixture

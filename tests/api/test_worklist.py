@@ -122,7 +122,6 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("get", "/ai/health"),
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
-        ("get", "/ai/qido/studies"),
         ("get", "/ai/session"),
     }
     schemas = api["components"]["schemas"]
