@@ -34,6 +34,9 @@ HEADERS: Final = {
 TLS_ALONE: Final = {"Strict-Transport-Security": "max-age=31536000"}
 """A year."""
 
+_ALIVE: Final = "so_keepalive=60s:10s:6"
+"""A stream of events is silent while nothing changes: so a client that is gone is noticed."""
+
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _TYPES: Final = {
     "css": "text/css",
@@ -151,7 +154,7 @@ def _servers(settings: Settings, layout: Layout, values: Mapping[str, str]) -> I
     """Yield the plain port's server, which the node's own processes use, and that of TLS."""
     over_tls = settings.behind_tls_proxy
     yield _server(
-        [f"listen {settings.http_address}:{settings.http_port};"],
+        [f"listen {settings.http_address}:{settings.http_port} {_ALIVE};"],
         values,
         claim="$http_x_node_token",
         over_tls=over_tls,
@@ -159,7 +162,7 @@ def _servers(settings: Settings, layout: Layout, values: Mapping[str, str]) -> I
     if settings.https_certificate_file is not None:
         file = layout.https_certificate.relative_to(layout.home)  # that is where nginx.conf lies
         listen = [
-            f"listen {settings.listen_address}:{settings.https_port} ssl http2;",
+            f"listen {settings.listen_address}:{settings.https_port} ssl http2 {_ALIVE};",
             f"ssl_certificate {file};",
             f"ssl_certificate_key {file};",
             "ssl_protocols TLSv1.2 TLSv1.3;",

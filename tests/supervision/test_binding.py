@@ -123,8 +123,8 @@ def test_plain_http_stays_on_loopback_behind_the_nodes_own_https(tmp_path: Path)
     assert chosen.front == "http://127.0.0.1:8042"
     assert chosen.public == "https://127.0.0.9:8443"
     text = nginx.configuration(chosen, Layout.of(chosen))
-    assert "listen 127.0.0.9:8443 ssl http2;" in text
-    assert "listen 127.0.0.1:8042;" in text
+    assert "listen 127.0.0.9:8443 ssl http2 " in text
+    assert "listen 127.0.0.1:8042 " in text
 
 
 def test_strays_are_what_listens_elsewhere() -> None:
