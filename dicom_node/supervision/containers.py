@@ -38,6 +38,8 @@ def prepare(site: Settings) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
     secrets.write(site)
     secrets.write_account(site, layout)
+    shown = "".join(f"{name}: {value}\n" for name, value in site.front_headers.items())
+    write_private(layout.secrets / "header", shown)  # by which the node's health is asked
     write_private(layout.orthanc_folder / "dicom.json", callers)
     write_private(layout.orthanc_folder / "limits", shlex.join(orthanc_limits(site)) + "\n")
     render.write_doors(site, layout, dicom=True)

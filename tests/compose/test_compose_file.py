@@ -174,6 +174,9 @@ def test_what_the_containers_read_is_written_and_the_token_stays(
     assert accounts == {"RegisteredUsers": {"node": token}}
     callers = json.loads((tmp_path / "orthanc.d/dicom.json").read_text(encoding="utf-8"))
     assert callers["DicomAlwaysAllowStore"] is True
+    header = (tmp_path / "secrets/header").read_text(encoding="utf-8")
+    assert header == f"X-Node-Token: {token}\n"
+    assert "--header @/var/lib/dicom-node/secrets/header" in services["api"]["healthcheck"]["test"]
     limits = (tmp_path / "orthanc.d/limits").read_text(encoding="utf-8").split()
     assert tuple(limits) == orthanc_limits(Settings())
     assert "exec $limits" in (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
