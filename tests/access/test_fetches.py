@@ -49,7 +49,7 @@ class Orthanc:
     ],
 )
 def test_path_names_what_it_asks_for(path: str, expected: Resource | None) -> None:
-    assert resource_of(path, {"objectUID": "1%2E2.9"}) == expected
+    assert resource_of(path, {"objectUID": "1.2.9"}) == expected
 
 
 @pytest.mark.parametrize(
