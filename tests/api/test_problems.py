@@ -59,10 +59,6 @@ def test_allowed_methods_are_named(client: AsgiClient) -> None:
     assert "GET" in client.request("DELETE", "/ai/worklist").headers["allow"]
 
 
-def test_viewer_is_not_installed(client: AsgiClient) -> None:
-    assert "viewer is not installed" in client.get("/ohif/viewer").json()["detail"]
-
-
 class WrongAdmission:
     def admit(
         self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False

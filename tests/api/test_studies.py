@@ -133,7 +133,7 @@ def test_acting_user_reaches_admission(
 ) -> None:
     ledger.studies.record(study(), "CR")
     client.post(RUNS, headers={"X-Node-User": "somebody else"})
-    client.post(RUNS, headers={"X-Node-Machine": "yes"})
+    client.post(RUNS, headers={"X-Node-Claim": client.token})
     assert admission.actors == ["anonymous", "node"]
 
 
