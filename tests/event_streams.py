@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -105,7 +105,8 @@ class ApiServer:
             thread.start()
             yield reader
             stream = response.extensions["network_stream"]
-            stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # the server has closed it first
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
             thread.join(PATIENCE_S)
 
     def stop(self) -> None:
