@@ -122,6 +122,7 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
         ("get", "/ai/health"),
         ("get", "/ai/metrics"),
         ("get", "/ai/models"),
+        ("get", "/ai/events"),
         ("get", "/ai/session"),
     }
     schemas = api["components"]["schemas"]
@@ -134,6 +135,7 @@ def test_description_has_every_call_of_the_contract(client: AsgiClient) -> None:
 def test_problems_are_described_with_their_media_type(client: AsgiClient) -> None:
     api = client.get("/ai/openapi.json").json()
     responses = api["paths"]["/ai/studies/{study_instance_uid}/runs"]["post"]["responses"]
-    assert set(responses) == {"200", "202", "404", "409", "422", "503"}
-    for status in ("404", "409", "422", "503"):
+    refused = {"400", "401", "403", "404", "409", "422", "429", "503"}
+    assert set(responses) == {"200", "202"} | refused
+    for status in refused:
         assert set(responses[status]["content"]) == {"application/problem+json"}
