@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from dicom_node.api.server import Server, listen
+from dicom_node.api.server import Protocol, Server, listen
 
 PATIENCE_S = 30
 
@@ -116,12 +116,14 @@ class ApiServer:
 
 
 @contextmanager
-def serving(app: FastAPI, folder: Path) -> Iterator[ApiServer]:
-    """Serve an application as the API process does."""
+def serving(app: FastAPI, folder: Path, address: str = "") -> Iterator[ApiServer]:
+    """Serve an application as the API process does, on a socket in ``folder`` by default."""
     path = folder / "api.sock"
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=60)
+    config = uvicorn.Config(
+        app, http=Protocol, log_config=None, access_log=False, timeout_graceful_shutdown=60
+    )
     server = Server(config, app.state.watch)
-    listener = listen(f"unix:{path}")
+    listener = listen(address or f"unix:{path}")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     api = ApiServer(path, app.state.services.token, server, thread)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dicom_node.domain import Entry, Level, MatchingKey, RunTicket, Trigger
-from dicom_node.errors import NodeError
+from dicom_node.errors import NodeError, StudyNotFound
 from dicom_node.ledger import Ledger
 from tests.ledgers import wish
 
@@ -27,6 +27,17 @@ class FakeAdmission:
         if self.error is not None:
             raise self.error
         return ticket
+
+
+class KnowingAdmission(FakeAdmission):
+    """Turns away what its ledger does not know, as the real one what the archive does not hold."""
+
+    def admit(
+        self, study_instance_uid: str, *, trigger: Trigger, actor: str, force: bool = False
+    ) -> RunTicket:
+        if self._ledger.queries.detail(study_instance_uid) is None:
+            raise StudyNotFound("the archive does not hold the study")
+        return super().admit(study_instance_uid, trigger=trigger, actor=actor, force=force)
 
 
 class FakeCatalogue:

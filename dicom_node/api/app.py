@@ -3,7 +3,6 @@
 from importlib import metadata
 
 from fastapi import Depends, FastAPI
-from starlette.staticfiles import StaticFiles
 
 from dicom_node.access.fetches import Fetches
 from dicom_node.access.oidc import Provider
@@ -75,5 +74,5 @@ def create(services: Services) -> FastAPI:
         app.include_router(module.router)
     for module in (worklist, events, dicomweb):
         app.include_router(module.router, dependencies=[Depends(looks.at_list)])
-    app.mount("/ai/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/ai/static", pages.Files(directory=pages.STATIC), name="static")
     return app

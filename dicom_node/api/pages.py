@@ -8,6 +8,8 @@ from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from dicom_node.api.services import Node, Who
 from dicom_node.worklist.order import places_text, rule_text
@@ -27,7 +29,18 @@ CONTENT_POLICY: Final = "; ".join(
 )
 """Nothing inline and nothing from elsewhere: a name that got into the markup could do nothing."""
 
+_RANGES: Final = frozenset({b"range", b"if-range"})
+
 router = APIRouter(include_in_schema=False)
+
+
+class Files(StaticFiles):
+    """Sends each file as a whole: a range that is none would be answered in plain words."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer without regard to ranges, which a server may do (RFC 9110 14.2)."""
+        headers = [(name, value) for name, value in scope["headers"] if name not in _RANGES]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 @router.get("/ai")

@@ -4,13 +4,17 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dicom_node import checkpoints, foreign, log, policy, settings
 from dicom_node.api.app import create
+from dicom_node.api.problems import problem
 from dicom_node.api.services import Services
 from dicom_node.api.watch import Watch
 from dicom_node.archive.catalogue import OrthancCatalogue
@@ -37,6 +41,7 @@ def main() -> None:
         app = create(services)
         config = uvicorn.Config(
             app,
+            http=Protocol,
             access_log=False,
             log_config=None,  # its own would print the words of an exception
             log_level=site.log_level.lower(),
@@ -45,6 +50,20 @@ def main() -> None:
         )
         log.get().info("api.started", pid=os.getpid())
         Server(config, app.state.watch).run(sockets=[listener])
+
+
+class Protocol(H11Protocol):
+    """Answers what is no HTTP, as a path with bytes beyond ASCII, as every other error."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Send a problem, unless an answer is under way, and hang up."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            answer = problem(HTTPStatus.BAD_REQUEST, msg, {})
+            headers = [*answer.raw_headers, (b"connection", b"close")]
+            head = h11.Response(status_code=answer.status_code, headers=headers)
+            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
