@@ -32,7 +32,7 @@ from dicom_node.ledger.schema import (
     StageRow,
     StudyRow,
 )
-from dicom_node.ledger.steps import get_ending, ticket
+from dicom_node.ledger.steps import get_ending, is_clean, ticket
 
 _LISTED = StudyRow.gone_at.is_(None)
 """What the archive holds, as far as is known."""
@@ -112,7 +112,7 @@ class Queries:
     def run(self, run_id: str) -> RunTicket:
         """Return the ticket of a run; raises RunNotFound."""
         with self._database.read() as session:
-            row = session.get(RunRow, run_id)
+            row = session.get(RunRow, run_id) if is_clean(run_id) else None
             if row is None:
                 raise RunNotFound("the ledger knows no such run")
             return ticket(row, created=False)

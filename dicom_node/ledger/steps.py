@@ -35,6 +35,11 @@ def clean(words: str) -> str:
     return words.replace("\0", "").encode("utf-8", "replace").decode()
 
 
+def is_clean(words: str) -> bool:
+    """Tell whether both databases can hold a text; one that they cannot names nothing there."""
+    return clean(words) == words
+
+
 def dialect(session: Session) -> ModuleType:
     """Return the module whose ``insert`` knows what to do where a row is there already."""
     return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite

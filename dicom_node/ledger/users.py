@@ -11,6 +11,7 @@ from dicom_node.errors import AccessError
 from dicom_node.ledger import audit
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.people import SessionRow, UserRow
+from dicom_node.ledger.steps import is_clean
 
 
 class UserBook:
@@ -34,6 +35,8 @@ class UserBook:
 
     def get(self, name: str) -> UserAccount | None:
         """Return one user, or None."""
+        if not is_clean(name):
+            return None
         with self._database.read() as session:
             row = session.get(UserRow, name.lower())
             return None if row is None else _user(row)

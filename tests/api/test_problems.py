@@ -1,5 +1,7 @@
 """Every error is a problem (RFC 9457), and names no patient."""
 
+import base64
+
 import pytest
 
 from dicom_node.api.app import create
@@ -106,3 +108,15 @@ def test_ledger_without_its_tables_is_a_problem(services: Services) -> None:
     answer = client.get("/ai/worklist")
     assert answer.status_code in {500, 503}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_text_that_no_database_holds_names_nobody(client: AsgiClient, ledger: Ledger) -> None:
+    report(ledger)
+    answer = client.post("/ai/runs/a%00b/retry")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert client.post("/ai/login", data={"user": "a\0b", "password": "\0"}).status_code == 401
+    basic = base64.b64encode(b"a\0b:\0").decode()
+    answer = client.get("/ai/session", headers={"Authorization": f"Basic {basic}"})
+    assert answer.status_code in {200, 401}
+    judgement = {"verdict": "accept", "comment": "a\0b"}
+    assert client.post(f"/ai/studies/{STUDY}/assessments", json=judgement).status_code == 201
