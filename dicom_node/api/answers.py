@@ -25,7 +25,7 @@ Verdict = Literal["accept", "reject", "amend"]
 class RunWish(BaseModel):
     """The body of a request for a run."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     force: bool = Field(default=False, description="read again even if a report stands")
 
@@ -33,7 +33,7 @@ class RunWish(BaseModel):
 class Judgement(BaseModel):
     """The body of an assessment."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     verdict: Verdict
     finding: Annotated[str, Field(max_length=64)] | None = Field(

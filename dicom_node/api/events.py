@@ -7,7 +7,7 @@ Nothing is sent while nothing changes. A client that comes back says which event
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
@@ -20,6 +20,21 @@ from dicom_node.api.streams import Client, Stream
 from dicom_node.api.watch import PATH, Watch
 
 _GOODBYE_S: Final = 1.0
+_MEDIA_TYPE: Final = "text/event-stream"
+
+_ONE_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["id", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Event"},
+        },
+    },
+}
+"""What each item of the stream is, in OpenAPI 3.2's words, as FastAPI uses them."""
 
 router = APIRouter(tags=["worklist"])
 
@@ -27,11 +42,10 @@ router = APIRouter(tags=["worklist"])
 class EventResponse(Response):
     """Sends a stream until its client goes or it is over."""
 
-    media_type = "text/event-stream"
-
     def __init__(self, watch: Watch, stream: Stream, last: str) -> None:
         super().__init__()
         del self.headers["content-length"]
+        self.headers["content-type"] = f"{_MEDIA_TYPE}; charset=utf-8"
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"  # a proxy would wait for more
         self._watch = watch
@@ -82,7 +96,10 @@ def _watch(request: Request) -> Watch:
     response_model=Event,
     response_class=EventResponse,
     status_code=HTTPStatus.OK,  # FastAPI would look for it in the parameters of the class
-    responses=document(HTTPStatus.SERVICE_UNAVAILABLE),
+    responses={
+        HTTPStatus.OK.value: {"content": {_MEDIA_TYPE: {"itemSchema": _ONE_EVENT}}},
+        **document(HTTPStatus.SERVICE_UNAVAILABLE),
+    },
 )
 async def events(
     request: Request,
