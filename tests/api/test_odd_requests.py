@@ -29,8 +29,8 @@ QUERIES = (
     "/ai/worklist?state={}", "/ai/worklist?limit={}", "/ai/worklist?{}=1", "/ai/board?q={}",
     "/ai/board?modality={}", "/ai/board?limit={}", "/ai/history?days={}", "/ai/login?next={}",
     "/ai/login/oidc?next={}", "/ai/login/oidc/callback?state={}", "/ai/health?{}",
-    "/ai/qido/studies?{}=1", "/ai/qido/studies?PatientName={}", "/ai/qido/studies?limit={}",
-    "/ai/qido/studies?offset={}",
+    "/dicom-web/studies?{}=1", "/dicom-web/studies?PatientName={}", "/dicom-web/studies?limit={}",
+    "/dicom-web/studies?offset={}",
 )  # fmt: skip
 DEEP = 20_000
 BODIES = (
