@@ -143,7 +143,6 @@ class Settings(BaseSettings):
     dicom_tls_crl_file: OptionalFile = None
     dicom_plain: bool = False
     dicom_deflated: bool = False
-    dicom_largest_bytes: int = Field(default=(1 << 31) - 1, ge=1, le=0xFFFFFFFE)
     http_plain: bool = False
     modalities: tuple[ModalitySettings, ...] = ()
 

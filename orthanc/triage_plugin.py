@@ -18,6 +18,7 @@ from dicom_node import checkpoints, foreign, log
 from dicom_node.intake import broker
 from dicom_node.intake.broker import Level
 from dicom_node.intake.room import Room, Tally
+from dicom_node.storable import NOT_SUPPORTED, Storable
 
 _TRIGGER = "STABLE"
 _CHANGES = {
@@ -39,7 +40,9 @@ def on_change(change: int, _level: int, resource: str) -> None:
 
 
 def take(instance: "orthanc.DicomInstance") -> int:
-    """Answer a C-STORE: 0xA700 Out of Resources where there is no room."""
+    """Answer a C-STORE: 0x0122 for a class that is not stored, 0xA700 where there is no room."""
+    if not _STORABLE.takes(json.loads(instance.GetInstanceSimplifiedJson()).get("SOPClassUID", "")):
+        return NOT_SUPPORTED
     return _ROOM.status(instance.GetInstanceSize())
 
 
@@ -63,6 +66,7 @@ log.configure(_SITE["LogLevel"])
 foreign.contain()
 _keep_to(_SITE["Address"])
 checkpoints.enable(Path(_SITE["Checkpoints"]) if _SITE["Checkpoints"] else None)
+_STORABLE = Storable.of_policy(Path(_SITE["Policy"]) if _SITE["Policy"] else None)
 _QUEUE = broker.connect(_SITE["Broker"])
 _ROOM = _room(_SITE, Path(_CONFIGURATION["StorageDirectory"]))
 _ROOM.watch()

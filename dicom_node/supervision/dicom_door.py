@@ -12,7 +12,6 @@ from typing import Final
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import ModalitySettings, Settings
-from dicom_node.storable import Storable
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.quoting import quoted
 
@@ -38,31 +37,14 @@ MOST: Final = 3000
 LONGEST_PDU: Final = 131_072
 """MaximumPduLength of Orthanc, the largest that DCMTK knows."""
 
-_PDU_HEAD: Final = 6
-_RESERVE: Final = 4096
-BUFFER: Final = 2 * (LONGEST_PDU + _PDU_HEAD) + 4 * _RESERVE
-"""Room for the head of a message that is kept back, and for one PDU behind it. Memory that nobody
-writes to is not there: a silent connection costs none of it."""
-
-DEEPEST: Final = 64
-"""Sequences within sequences: structured reports have about fifteen."""
+_BUFFER: Final = 65_536
+_LONGEST_REQUEST: Final = 60_000
+"""Bytes of an A-ASSOCIATE-RQ, which is judged as a whole: 128 contexts with their syntaxes fit."""
 
 _GREETING_S: Final = 10
 _SILENCE_S: Final = 90
 _ANSWER_S: Final = 600
 _QUEUE_S: Final = 60
-_OPTIONS: Final = {
-    "longest_pdu": LONGEST_PDU,
-    "room": LONGEST_PDU,
-    "deepest": DEEPEST,
-    # A PDU may take so long, a message so long, and more by their bytes; a single pause counts for
-    # less than either, since Orthanc may be to blame for it.
-    "pdu_wait_s": 20,
-    "message_wait_s": 60,
-    "gap_s": 15,
-    "slowest": 8192,
-}
-
 _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _COMPRESSED: Final = (
     *(f"1.2.840.10008.1.2.4.{ending}" for ending in ("5?", "6?", "7?", "8?", "90", "91", "92")),
@@ -88,8 +70,7 @@ def transfer_syntaxes(settings: Settings) -> list[str]:
 
 def general(layout: Layout) -> Iterator[str]:
     """Yield the lines that the door adds to HAProxy's global section."""
-    yield f"  tune.bufsize {BUFFER}"
-    yield f"  tune.maxrewrite {_RESERVE}"
+    yield f"  tune.bufsize {_BUFFER}"
     yield "  tune.ssl.default-dh-param 2048"
     yield f"  setenv DICOM_DOOR {quoted(str(layout.dicom_door))}"
     yield f"  lua-load-per-thread {quoted(str(SCRIPT))}"
@@ -107,7 +88,6 @@ def sections(settings: Settings, layout: Layout, host: str) -> Iterator[str]:
     yield "  no log"
     yield "  log stdout format raw local0 info"
     yield f"  log-format {quoted(_END)}"
-    yield "  filter lua.dicom"
     yield "  stick-table type ip size 100k expire 5m store conn_cur"
     yield "  tcp-request connection track-sc0 src"
     yield f"  tcp-request connection reject if {{ sc0_conn_cur gt {MOST_OF_ONE} }}"
@@ -145,19 +125,16 @@ def _tls(settings: Settings, layout: Layout) -> str:
 
 
 def files(settings: Settings, layout: Layout) -> Iterator[tuple[Path, str]]:
-    """Yield the files that the Lua reads when HAProxy starts: who may call, and what may come."""
+    """Yield the files that the Lua reads when HAProxy starts: whose port this is, and who calls."""
     folder = layout.dicom_door
     options = {
         "title": _hex(settings.ae_title),
         "tls": str(settings.dicom_tls_certificate_file is not None).lower(),
         "own_sha256": _fingerprint(settings.dicom_tls_certificate_file),
-        "largest": settings.dicom_largest_bytes,
-        **_OPTIONS,
+        "longest_pdu": _LONGEST_REQUEST,
     }
     yield folder / "options", "".join(f"{name} {value}\n" for name, value in options.items())
     yield folder / "callers", "".join(_caller(modality) for modality in settings.modalities)
-    classes = Storable.of_policy(settings.policy).uids
-    yield folder / "classes", "".join(f"{uid}\n" for uid in sorted(classes))
 
 
 def _fingerprint(certificate: Path | None) -> str:

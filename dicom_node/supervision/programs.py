@@ -139,6 +139,7 @@ def orthanc_environment(settings: Settings, layout: Layout) -> dict[str, str]:
         "NODE_QUEUE_LIMIT": str(settings.queue_limit),
         "NODE_DISK_RESERVE_BYTES": str(settings.disk_reserve_bytes),
         "NODE_LOG_LEVEL": settings.log_level,
+        "NODE_POLICY": str(settings.policy.resolve()) if settings.policy else "",
         "NODE_CHECKPOINTS": str(settings.checkpoints or ""),
     }
 
