@@ -14,6 +14,10 @@ from dicom_node.errors import AccessError
 OVERRIDE: Final = "x-http-method-override"
 _OVERRIDE_KEY: Final = "_method"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_SIZES: Final = frozenset({"width", "height", "viewport", "rows", "columns"})
+_LARGEST_PX: Final = 8192
+"""Of a picture that Orthanc draws: one at a time, with what memory it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ def of_nginx(headers: Mapping[str, str]) -> Asked:
     method, length = headers.get("x-node-method", ""), headers.get("x-node-length", "")
     if method not in _METHODS:
         raise AccessError(f"the method {method[:16]!r} is not one of {', '.join(sorted(_METHODS))}")
+    if method in _BODILESS and (headers.get("x-node-chunked") or length not in {"", "0"}):
+        raise AccessError(f"a {method} has no body here; leave it out")
     if OVERRIDE in headers:
         raise AccessError("a method in X-HTTP-Method-Override is not taken; send it as the method")
     return Asked(
@@ -64,7 +70,18 @@ def _query(raw: str) -> Mapping[str, str]:
         raise AccessError("the query is not UTF-8, or has more than 200 fields") from exc
     if any(key.strip().lower() == _OVERRIDE_KEY for key, _ in pairs):
         raise AccessError("a method in ?_method= is not taken; send it as the method")
+    if any(key.strip().lower() in _SIZES and not _is_drawable(value) for key, value in pairs):
+        raise AccessError(f"a picture has at most {_LARGEST_PX} pixels a side")
     found = dict(pairs)
     if len(found) < len(pairs) and "objectUID" in found:
         raise AccessError("the query names a parameter twice")
     return found
+
+
+def _is_drawable(value: str) -> bool:
+    """Tell whether sizes, of which a viewport names up to six, are such as a screen could show."""
+    sizes = [size.strip() for size in value.split(",") if size.strip()]
+    try:
+        return all(abs(float(size)) <= _LARGEST_PX for size in sizes)
+    except ValueError:
+        return False

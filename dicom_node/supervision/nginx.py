@@ -189,7 +189,7 @@ def _server(listen: list[str], values: Mapping[str, str], *, claim: str, over_tl
 def _to_api(token: str, claim: str, scheme: str) -> Iterator[str]:
     """Yield what the API process is told, and takes from nginx alone."""
     said = {
-        "Host": "$http_host",
+        "Host": "$told_host",
         "Connection": '""',
         "X-Node-Token": f'"{token}"',
         "X-Node-Claim": claim,
@@ -200,6 +200,7 @@ def _to_api(token: str, claim: str, scheme: str) -> Iterator[str]:
         "X-Node-Args": "$asked_args",
         "X-Node-Method": "$request_method",
         "X-Node-Length": "$content_length",
+        "X-Node-Chunked": "$http_transfer_encoding",
         "X-Forwarded-For": "$remote_addr",
         "X-Forwarded-Proto": scheme,
     }

@@ -45,4 +45,29 @@ def test_parameter_that_is_named_twice_hides_no_image() -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [("12", 12), ("", 0), ("-1", 0), ("x", 0)])
 def test_length_is_a_number_or_unknown(length: str, expected: int) -> None:
-    assert of_nginx(asked(**{"x-node-length": length})).length == expected
+    assert of_nginx(asked("POST", **{"x-node-length": length})).length == expected
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "width=60000&height=60000",
+        "viewport=60000,60000",
+        "rows=1&columns=4294967295",
+        "Width=1e9",
+        "width=nan",
+        "width=many",
+    ],
+)
+def test_picture_that_no_screen_could_show_is_refused(args: str) -> None:
+    with pytest.raises(AccessError, match="8192"):
+        of_nginx(asked(path="/instances/a/rendered", args=args))
+    assert of_nginx(asked(args="viewport=512,512&width=1024")).query["width"] == "1024"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+@pytest.mark.parametrize("said", [{"x-node-length": "5"}, {"x-node-chunked": "chunked"}])
+def test_body_that_nobody_wants_is_refused(method: str, said: dict[str, str]) -> None:
+    with pytest.raises(AccessError, match="no body"):
+        of_nginx(asked(method=method, **said))
+    assert of_nginx(asked(method="POST", **said)).method == "POST"
