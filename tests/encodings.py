@@ -26,12 +26,16 @@ def _is_unsaid(call: ast.Call) -> bool:
     given = {keyword.arg for keyword in call.keywords}
     if "encoding" in given or None in given:
         return False
-    if given & _PIPES:
+    if any(keyword.arg in _PIPES and _is_true(keyword.value) for keyword in call.keywords):
         return True
     name = _name(call)
     if name in _TEXT_OF_PATHS:
         return len(call.args) <= _TEXT_OF_PATHS[name]
     return name in _OPENERS and _is_text(call, name)
+
+
+def _is_true(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is True
 
 
 def _name(call: ast.Call) -> str:

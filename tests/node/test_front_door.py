@@ -28,7 +28,7 @@ def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     node = LiveNode.at(folder / "home")
     for role in PEOPLE:
         file = folder / role.value
-        file.write_text(password_of(role.value) + "\n")
+        file.write_text(password_of(role.value) + "\n", encoding="utf-8")
         options = ("--role", role.value, "--password-file", str(file))
         node.run("users", "add", role.value, *options)
     with node.running():

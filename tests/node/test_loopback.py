@@ -67,7 +67,7 @@ def test_without_its_library_orthanc_does_not_come_up(node: LiveNode) -> None:
         os.kill(node.parts()["orthanc"], signal.SIGKILL)
         for attempt in eventually():
             with attempt:
-                if "instead of 127." not in log.read_text():
+                if "instead of 127." not in log.read_text(encoding="utf-8"):
                     raise NotYetError("Orthanc has not been started again")
         site = node.settings()
         with pytest.raises(ConnectionRefusedError):

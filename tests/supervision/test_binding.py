@@ -47,6 +47,7 @@ def bound(layout: Layout, address: str, family: int = socket.AF_INET, to: str = 
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
@@ -135,6 +136,7 @@ def test_strays_are_what_listens_elsewhere() -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         ) as server:
             assert server.stdout is not None
             port = server.stdout.readline().strip()

@@ -50,7 +50,9 @@ def test_both_doors_take_their_files(name: str, tmp_path_factory: pytest.TempPat
 
 
 def test_page_allows_its_own_inline_scripts_and_no_other(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<script>one()</script><p><script>two()</script>")
+    (tmp_path / "index.html").write_text(
+        "<script>one()</script><p><script>two()</script>", encoding="utf-8"
+    )
     text = nginx.configuration(site(tmp_path, viewer=tmp_path), Layout.of(site(tmp_path)))
     (page,) = {line for line in text.splitlines() if line.count("'sha256-") == 2}
     assert "'unsafe-eval'" not in page

@@ -124,6 +124,8 @@ def test_render_refuses_by_name_what_the_doors_replaced(
     chosen = settings(tmp_path)
     layout = Layout.of(chosen)
     layout.create()
-    (layout.orthanc_folder / "site.json").write_text(f'{{ // ours\n "{key}" : true }}')
+    (layout.orthanc_folder / "site.json").write_text(
+        f'{{ // ours\n "{key}" : true }}', encoding="utf-8"
+    )
     with pytest.raises(SettingsError, match=f"{key}.*{instead}"):
         render.write(chosen, programs(chosen))

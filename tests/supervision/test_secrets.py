@@ -42,7 +42,7 @@ def test_each_node_has_a_token_of_its_own_and_keeps_it(tmp_path: Path) -> None:
 
 def test_token_of_the_site_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "given"
-    file.write_text("from a vault\n")
+    file.write_text("from a vault\n", encoding="utf-8")
     chosen = settings(tmp_path / "home", internal_token_file=file)
     secrets.write(chosen)
     assert chosen.internal_token == "from a vault"
@@ -104,7 +104,7 @@ def test_proxy_gets_certificate_and_key_in_a_file_of_its_owner(tmp_path: Path) -
 
 def test_account_in_orthanc_is_for_an_orthanc_of_somebody_else(tmp_path: Path) -> None:
     password = tmp_path / "password"
-    password.write_text("in clear text")
+    password.write_text("in clear text", encoding="utf-8")
     account = {"orthanc_user": "node", "orthanc_password_file": password}
     with pytest.raises(SettingsError, match="users add"):
         secrets.write(settings(tmp_path / "home", **account))
@@ -116,8 +116,10 @@ def test_account_in_orthanc_is_for_an_orthanc_of_somebody_else(tmp_path: Path) -
 def test_orthanc_has_one_account_with_the_token_for_a_password(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     kept = Layout.of(chosen).orthanc_folder / "accounts.json"
-    kept.write_text('{"RegisteredUsers": {"node": "of an earlier version"}}')
+    kept.write_text('{"RegisteredUsers": {"node": "of an earlier version"}}', encoding="utf-8")
     secrets.write(chosen)
-    assert json.loads(kept.read_text()) == {"RegisteredUsers": {"node": chosen.internal_token}}
+    assert json.loads(kept.read_text(encoding="utf-8")) == {
+        "RegisteredUsers": {"node": chosen.internal_token}
+    }
     assert mode(kept) == 0o600
     assert chosen.orthanc_credentials == ("node", chosen.internal_token)
