@@ -34,6 +34,9 @@ from dicom_node.errors import AccessError, NodeError
 
 ADMIT: Final = "/internal/admit"
 REFUSED: Final = "/internal/refused"
+STATUS: Final = "X-Node-Status"
+"""With a no: what nginx answers by itself where it would have to take a body in to ask again."""
+
 _POLLED: Final = frozenset({"/ai/board", "/ai/events", "/ai/health"})
 """Asked for by pages that nobody need look at: they keep no session alive."""
 
@@ -78,7 +81,8 @@ class Doorkeeper:
         refusal = await run_in_threadpool(self._refusal, Request(scope))
         if scope["path"] == ADMIT:
             status = HTTPStatus.NO_CONTENT if refusal is None else HTTPStatus.FORBIDDEN
-            await Response(status_code=status)(scope, receive, send)
+            told = {} if refusal is None else {STATUS: str(refusal.status_code)}
+            await Response(status_code=status, headers=told)(scope, receive, send)
         elif scope["path"] == REFUSED:
             await (refusal or _admitted_meanwhile())(scope, receive, answer)
         else:

@@ -79,6 +79,8 @@ the page's own policy counts (CSP3, 4.2.3)."""
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _WORDS: Final = {
     HTTPStatus.BAD_REQUEST: "The request cannot be understood.",
+    HTTPStatus.UNAUTHORIZED: "Log in at /ai/login, or send a user and a password by HTTP Basic.",
+    HTTPStatus.FORBIDDEN: "You may not do this; ask whoever runs the node.",
     HTTPStatus.NOT_FOUND: (
         "The viewer is not installed on this node. Whoever runs the node can install it with "
         "script/viewer; reports, worklist and API work without it."
@@ -88,8 +90,8 @@ _WORDS: Final = {
     ),
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests from your address; try again in 5 seconds.",
     HTTPStatus.SERVICE_UNAVAILABLE: (
-        "A part of the node does not answer; it is restarted by itself. Studies that arrive are "
-        "kept, and read. Try again in 5 seconds."
+        "A part of the node does not answer, and is restarted by itself; or there is no room for "
+        "images. Try again in 5 seconds."
     ),
 }
 _HERE: Final = Path(__file__).parent
@@ -213,6 +215,7 @@ def _asked() -> Iterator[str]:
     yield "      set $asked_path $uri;"
     yield "      set $asked_args $args;"
     yield "      if ($has_control) { return 400; }"
+    yield "      auth_request_set $refused_as $upstream_http_x_node_status;"
 
 
 def _errors() -> Iterator[str]:

@@ -91,7 +91,7 @@ def test_another_site_gets_nothing_from_who_is_logged_in(guarded: GuardedNode) -
             "Sec-Fetch-Dest": "document",
         }
         assert browser.get("/ai/", headers=link).status_code == 200
-    assert set(got.values()) == {403}
+    assert set(got.values()) == {400, 403}  # a method in the query is none
 
 
 def test_another_site_gets_nothing_from_an_open_node(node: LiveNode) -> None:
@@ -102,7 +102,7 @@ def test_another_site_gets_nothing_from_an_open_node(node: LiveNode) -> None:
             for method, path, headers in attempts()
         }
         assert browser.get("/system").status_code == 200
-    assert set(got.values()) == {403}
+    assert set(got.values()) == {400, 403}  # a method in the query is none
 
 
 @pytest.mark.parametrize("path", ["/studies", "/ai/worklist", "/dicom-web/studies", "/tools/find"])

@@ -69,5 +69,13 @@ def test_token_from_outside_opens_nothing_over_tls(tmp_path: Path) -> None:
 
 def test_what_nginx_says_is_for_people_and_for_programs(tmp_path: Path) -> None:
     files = {file.name: text for file, text in nginx.words(Layout.of(site(tmp_path)))}
-    assert {name.partition(".")[0] for name in files} == {"400", "404", "413", "429", "503"}
+    assert {name.partition(".")[0] for name in files} == {
+        "400",
+        "401",
+        "403",
+        "404",
+        "413",
+        "429",
+        "503",
+    }
     assert all("Research use only" in text for name, text in files.items() if "html" in name)
