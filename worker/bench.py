@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node import log, policy, settings, uids
 from dicom_node.domain import (
+    RESULT_MODALITIES,
     Failure,
     FindingItem,
     ObjectRef,
@@ -25,12 +26,14 @@ from dicom_node.domain import (
     StudyRef,
     TriageResult,
     WorklistItem,
+    filled,
 )
 from dicom_node.errors import NodeError, PixelError, StudyRefused
 from dicom_node.intake.eligibility import eligible, modality
 from dicom_node.pixels import folder, header
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded
+from dicom_node.pixels.select import patient
 from dicom_node.policy import Policy
 from dicom_node.ports import ResultWriter, Runtime
 from dicom_node.report.encode import to_file
@@ -153,13 +156,18 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
     by_series: defaultdict[str, list[Loaded]] = defaultdict(list)
     for one in loaded:
         by_series[one.ref.series_instance_uid].append(one)
-    patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
+    patients = dict.fromkeys(
+        patient(one.dataset)
+        for one in loaded
+        if _text(one.dataset, "Modality") not in RESULT_MODALITIES
+    )
+    known = filled(patients)
     first = loaded[0].dataset
     return StudyRef(
         study_instance_uid=uid,
         orthanc_id="",
-        patient_id=patients[0],
-        patient_name=_text(first, "PatientName"),
+        patient_id=known.patient_id,
+        patient_name=known.name,
         accession_number=_text(first, "AccessionNumber"),
         study_description=_text(first, "StudyDescription"),
         series=tuple(
@@ -171,7 +179,10 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
             )
             for series_uid, series in by_series.items()
         ),
-        other_patient_ids=tuple(patients[1:]),
+        birth_date=known.birth_date,
+        sex=known.sex,
+        issuer=known.issuer,
+        others=tuple(patients),
     )
 
 

@@ -1,6 +1,7 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
+from dicom_node.domain.patient import Patient, contradictions, filled
 from dicom_node.domain.person import (
     ANONYMOUS,
     NODES_OWN,
@@ -49,6 +50,7 @@ from dicom_node.domain.shadow import (
     statement,
 )
 from dicom_node.domain.study import (
+    RESULT_MODALITIES,
     Change,
     Changes,
     InstanceRef,
@@ -74,6 +76,7 @@ __all__ = [
     "ANONYMOUS",
     "NODES_OWN",
     "RESERVED",
+    "RESULT_MODALITIES",
     "UNKNOWN",
     "Assessment",
     "AuditEntry",
@@ -99,6 +102,7 @@ __all__ = [
     "ObjectRef",
     "Opinion",
     "Origin",
+    "Patient",
     "Prediction",
     "Presence",
     "Priority",
@@ -133,6 +137,8 @@ __all__ = [
     "WorklistHead",
     "WorklistItem",
     "checked_name",
+    "contradictions",
+    "filled",
     "most_urgent",
     "statement",
     "turn",

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
-from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain import (
+    RESULT_MODALITIES,
+    RefusalCode,
+    SeriesRef,
+    StudyKind,
+    StudyRef,
+    contradictions,
+)
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
-
-RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM", "ANN", "RTSTRUCT"})
-"""Documents and derived objects, the node's own among them: they never make a study readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,12 @@ def eligible(study: StudyRef, policy: Policy) -> Eligible:
 
     Raises StudyRefused: two patients under one Study Instance UID, or nothing to read.
     """
-    if study.other_patient_ids:
+    if differing := contradictions((study.patient, *study.others)):
         raise StudyRefused(
             RefusalCode.PATIENT_MISMATCH,
-            "Images of more than one patient carry this Study Instance UID; correct the patient "
-            "identity in the PACS, then run again.",
+            "Images of more than one patient carry this Study Instance UID (they differ in "
+            f"{', '.join(differing)}); correct the patient identity in the PACS and send every "
+            "image again.",
         )
     readable = tuple(s for s in study.series if _is_readable(s, policy))
     ct = tuple(s for s in readable if s.modality == "CT")

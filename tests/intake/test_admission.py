@@ -11,6 +11,7 @@ from dicom_node import policy
 from dicom_node.domain import (
     Failure,
     Origin,
+    Patient,
     RunState,
     SeriesRef,
     Stage,
@@ -178,7 +179,7 @@ def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
 
 
 def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
-    subject = study([series("film", "CR")], other_patient_ids=("P2",))
+    subject = study([series("film", "CR")], others=(Patient("P2"),))
     desk.archive.put(subject)
     with pytest.raises(StudyRefused):
         desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
