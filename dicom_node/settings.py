@@ -12,6 +12,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     policy: Path | None = None
+    time_zone: Annotated[ZoneInfo | None, BeforeValidator(lambda value: value or None)] = None
     allow_remote: bool = False
     bind_address: IPv4Address | None = None
 
