@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class DestinationSettings(BaseModel):
-    """One place beside Orthanc that gets a copy of each result."""
+    """One place beside Orthanc that gets a copy of each result.
+
+    ``rejection_notes``: it is told by IOCM's notes which of them are no longer true.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,11 +21,17 @@ class DestinationSettings(BaseModel):
     ae_title: str = Field(default="ANY-SCP", max_length=16)
     url: str = ""
     objects: frozenset[str] = frozenset({"sr"})
+    rejection_notes: bool = True
     timeout_s: float = Field(default=30, gt=0)
     tls_ca_file: Path | None = None
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
     tls_server_name: str = ""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The names of all that goes there."""
+        return self.objects | (frozenset({"rejection"}) if self.rejection_notes else frozenset())
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

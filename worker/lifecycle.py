@@ -21,6 +21,7 @@ from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Policy
 from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
+from dicom_node.report.provenance import Station
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
 from models import catalogue
@@ -113,9 +114,10 @@ def open_pipeline() -> Pipeline:
         policy=node.policy,
         outbox=Outbox(
             Path(node.settings.root) / "outbox",
-            tuple((d.name, d.objects) for d in node.settings.destinations),
+            tuple((d.name, d.wanted) for d in node.settings.destinations),
         ),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        station=Station(node.settings.ae_title, node.settings.zone),
         shadow=shadow,
     )
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
@@ -38,9 +38,11 @@ from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import objects
+from dicom_node.report.provenance import Station
 from worker.fetching import Fetched, fetch
 from worker.outbox import Outbox
 from worker.reading import Reading, read
+from worker.retraction import Retraction
 from worker.shadow import Shadow
 
 
@@ -56,6 +58,12 @@ class Pipeline:
     outbox: Outbox
     worker: str
     shadow: Shadow | None = None
+    station: Station = field(default_factory=lambda: Station("dicom-node"))
+
+    @property
+    def retraction(self) -> Retraction:
+        """What takes back what is no longer true."""
+        return Retraction(self.archive, self.ledger, self.outbox, self.station)
 
     def claim(self, run_id: str) -> Claim | None:
         """Take the run; None where another worker owns it or it has ended.
@@ -122,6 +130,7 @@ class Attempt:
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
             fetched = fetch(node.archive, study, node.policy)
+            node.retraction.correct_identity(claim, study, fetched.loaded, datetime.now(UTC))
         model = node.runtime.classifier(claim.kind).identity
         input_digest = uids.unordered_digest(
             (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
@@ -131,12 +140,17 @@ class Attempt:
             _log("run.duplicate", claim)
             return
         reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
+        if node.ledger.runs.repeats(claim, _evidence_digest(reading, fetched.loaded)):
+            _log("run.repeats", claim)
+            return
         with self._during(Stage.RECORD):
             result = self._recorded(identity, reading, fetched)
         with self._during(Stage.REPORT):
             sources = self._sources_now(study, fetched.loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
         self._store(files)
+        superseded = node.ledger.runs.superseded(claim)
+        node.retraction.reject(claim, superseded, sources[0], result.completed_at)
         with checkpoints.around(checkpoints.Step.CONCLUDE):
             node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
         _log("run.reported", claim, priority=result.priority.value)
@@ -276,6 +290,15 @@ class Attempt:
             self._node.outbox.post(
                 self._node.ledger.deliveries, self._claim.run_id, name, ref, content
             )
+
+
+def _evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
+    """Hash what the reading rests on: other images of the study change nothing about it."""
+    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
+    return uids.unordered_digest(
+        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
+        for ref in reading.evidence
+    )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

@@ -97,6 +97,7 @@ class RunRow(Base):
     model_sha256: Mapped[str | None]
     identity: Mapped[str | None]
     input_digest: Mapped[str | None]
+    evidence_digest: Mapped[str | None]
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("runs.run_id"))
     attempts: Mapped[int]
     deaths: Mapped[int] = mapped_column(server_default="0")

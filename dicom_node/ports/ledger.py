@@ -61,6 +61,14 @@ class RunBook(Protocol):
         """
         ...
 
+    def repeats(self, claim: Claim, evidence_digest: str) -> bool:
+        """Tell whether the standing report rests on the same images; then this run is over."""
+        ...
+
+    def superseded(self, claim: Claim) -> Sequence[ObjectRef]:
+        """Return all objects of the run whose report this one will supersede."""
+        ...
+
     def predecessor(self, claim: Claim) -> ObjectRef | None:
         """Return the report that this run will supersede."""
         ...
