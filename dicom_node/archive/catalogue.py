@@ -85,12 +85,15 @@ def _uid(attributes: Mapping[str, Any]) -> str:
 
 
 def _whole(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an answer with its modalities as a list; Orthanc 1.10 says ``["CR\\\\SR"]``."""
-    told = attributes.get(_MODALITIES, {}).get("Value")
-    if not told:
-        return attributes
-    apart = [modality for value in told for modality in value.split("\\")]
-    return {**attributes, _MODALITIES: {"vr": "CS", "Value": sorted(apart)}}
+    """Return an answer with its modalities as a list; Orthanc 1.10 says ``["CR\\\\SR"]``.
+
+    An object without Modality adds none, and a study of such objects alone has no element: OHIF's
+    list breaks for everybody on an empty one.
+    """
+    told = attributes.get(_MODALITIES, {}).get("Value") or ()
+    apart = {part for value in told for part in str(value or "").split("\\")} - {""}
+    others = {tag: element for tag, element in attributes.items() if tag != _MODALITIES}
+    return {**others, _MODALITIES: {"vr": "CS", "Value": sorted(apart)}} if apart else others
 
 
 def _value(key: MatchingKey) -> str:

@@ -48,7 +48,7 @@ def test_successor_sends_a_note_that_rejects_the_report_before(bench: Bench) -> 
     assert first.item.report.sop_instance_uid in named
     assert [d.InstanceNumber for d in bench.archive.reports] == [1, 2]
     assert len({d.SeriesInstanceUID for d in bench.archive.reports}) == len(bench.archive.reports)
-    assert len([d for d in second.deliveries if d.state == "PENDING"]) == 2  # noqa: PLR2004
+    assert len([d for d in second.deliveries if d.state == "PENDING"]) == 2
 
 
 def test_corrected_name_supersedes_for_quality(bench: Bench) -> None:
