@@ -41,7 +41,7 @@ from dicom_node.report.encode import objects
 from dicom_node.report.provenance import Station
 from worker.fetching import Fetched, fetch
 from worker.outbox import Outbox
-from worker.reading import Reading, read
+from worker.reading import Reading, evidence_digest, read
 from worker.retraction import Retraction
 from worker.shadow import Shadow
 
@@ -140,7 +140,7 @@ class Attempt:
             _log("run.duplicate", claim)
             return
         reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
-        if node.ledger.runs.repeats(claim, _evidence_digest(reading, fetched.loaded)):
+        if node.ledger.runs.repeats(claim, evidence_digest(reading, fetched.loaded)):
             _log("run.repeats", claim)
             return
         with self._during(Stage.RECORD):
@@ -290,15 +290,6 @@ class Attempt:
             self._node.outbox.post(
                 self._node.ledger.deliveries, self._claim.run_id, name, ref, content
             )
-
-
-def _evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
-    """Hash what the reading rests on: other images of the study change nothing about it."""
-    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
-    return uids.unordered_digest(
-        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
-        for ref in reading.evidence
-    )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:
