@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Self
 from urllib.parse import quote
@@ -123,7 +123,7 @@ class OrthancArchive:
         ask = self._client.get_instances_id_metadata_name
         told = self._text(lambda: ask(ref.orthanc_id, "ReceptionDate"))
         try:
-            return _time(told)
+            return copies.time(told)
         except ValueError:
             return None
 
@@ -235,11 +235,7 @@ class OrthancArchive:
             found = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
         except StudyNotFound:
             return {}
-        return {
-            one["ID"]: _time(one["Metadata"]["ReceptionDate"])
-            for one in found
-            if "ReceptionDate" in one.get("Metadata", {})
-        }
+        return copies.received(found)
 
     def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
         tags = entry["MainDicomTags"]
@@ -252,7 +248,7 @@ class OrthancArchive:
             description=tags.get("SeriesDescription", ""),
             series_number=_whole(tags.get("SeriesNumber", "")),
             manufacturer=tags.get("Manufacturer", ""),
-            last_update=_time(entry["LastUpdate"]),
+            last_update=copies.time(entry["LastUpdate"]),
             positions_mm=_positions([i["MainDicomTags"] for i in listed]),
         )
 
@@ -266,11 +262,6 @@ def _instance(entry: Mapping[str, Any], series_instance_uid: str) -> InstanceRef
         revision=entry["FileUuid"],
         size=int(entry["FileSize"]),
     )
-
-
-def _time(text: str) -> datetime:
-    """Parse Orthanc's ``LastUpdate``, which is in UTC and whole seconds."""
-    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
 def _stripped(text: str) -> str:
