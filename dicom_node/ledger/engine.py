@@ -18,6 +18,7 @@ from dicom_node.ledger.sessions import SessionBook
 from dicom_node.ledger.shadows import ShadowBook
 from dicom_node.ledger.studies import StudyBook
 from dicom_node.ledger.users import UserBook
+from dicom_node.ledger.workers import WorkerBook
 
 
 def _no_viewer(study_instance_uid: str) -> str:
@@ -33,6 +34,7 @@ class Ledger:
     studies: StudyBook
     deliveries: DeliveryBook
     shadows: ShadowBook
+    workers: WorkerBook
     queries: Queries
     changes: ChangeBook
     assessments: AssessmentBook
@@ -69,6 +71,7 @@ def open_ledger(
         studies=StudyBook(database),
         deliveries=DeliveryBook(database),
         shadows=ShadowBook(database),
+        workers=WorkerBook(database),
         queries=Queries(database, viewer_url),
         changes=ChangeBook(database),
         assessments=AssessmentBook(database),
