@@ -41,18 +41,18 @@ def ada(node: LiveNode, uid: str, request: pytest.FixtureRequest, tmp_path: Path
     file.write_text(PASSWORD, encoding="utf-8")
     role = getattr(request, "param", "radiologist")
     node.run("users", "add", "ada", "--role", role, "--password-file", str(file))
-    wait_for(node, httpx.codes.FORBIDDEN)
+    wait_for(node, httpx.codes.UNAUTHORIZED)
     yield "ada"
     node.run("users", "remove", "ada", "--leave-open")
     wait_for(node, httpx.codes.OK)
 
 
 def wait_for(node: LiveNode, status: int) -> None:
-    """Wait until the plugin has noticed that the node was shut, or opened."""
+    """Wait until the API has noticed that the node was shut, or opened."""
     for attempt in eventually(30):
         with attempt:
             if node.get("/system").status_code != status:
-                raise NotYetError("the plugin has not noticed yet")
+                raise NotYetError("the API has not noticed yet")
 
 
 def runs(node: LiveNode, uid: str) -> list[str]:
