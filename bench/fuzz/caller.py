@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -51,13 +52,11 @@ class Caller:
 
     def associate(self, sop_class: str, syntaxes: Sequence[str] = (EXPLICIT,)) -> "Association":
         """Return an association with one context for each syntax; raise Ended where refused."""
-        connection = self.connect()
-        try:
+        with ExitStack() as undo:
+            connection = undo.enter_context(self.connect())
             connection.sendall(request(self, sop_class, syntaxes))
             contexts = _contexts(*received(connection), syntaxes)
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return Association(connection, sop_class, contexts)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -94,14 +95,13 @@ class Watch:
         self._admit(client)
         stream = Stream(client)
         self._streams[stream] = None
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.leave, stream)  # where it does not come to be, cancelled or failed
             async with self._starting:
                 if not self._jobs:
                     await self._start()
             stream.put(await asyncio.to_thread(self._since, last) if last else News(node=True))
-        except BaseException:
-            self.leave(stream)
-            raise
+            undo.pop_all()
         return stream
 
     def leave(self, stream: Stream) -> None:
