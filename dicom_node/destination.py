@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_INLINE = {"password": "password_file", "token": "token_file"}
+_KEPT_IN_FILES = ("password", "token")
 
 
 class DestinationSettings(BaseModel):
@@ -41,9 +41,9 @@ class DestinationSettings(BaseModel):
     def _secrets_are_in_files(cls, given: object) -> object:
         """Refuse a secret that stands in the settings themselves."""
         if isinstance(given, Mapping):
-            for name, instead in _INLINE.items():
+            for name in _KEPT_IN_FILES:
                 if name in given:
-                    raise ValueError(f"{name} may not stand here: write it to a file, {instead}")
+                    raise ValueError(f"{name} may not stand here: write it to a file, {name}_file")
         return given
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from email.message import Message
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr  # nosec B406  # writes XML, reads none
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
