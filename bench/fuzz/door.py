@@ -140,7 +140,7 @@ def drawn(seed: int, index: int, pool: Pool) -> Input:
     rng = random.Random(f"{seed} wire {index}")
     part = rng.choice(_PARTS)
     if rng.random() < 0.25:  # noqa: PLR2004
-        content = _lie(rng)
+        content = lie(rng)
         syntax = rng.choice((ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian))
         return Input(_SECONDARY_CAPTURE, syntax, f"1.2.3.{index}", content, max(part, 100))
     file = rng.choice(pool)
@@ -168,7 +168,7 @@ def _behind_meta(file: bytes) -> int:
     return at
 
 
-def _lie(rng: random.Random) -> bytes:
+def lie(rng: random.Random) -> bytes:
     """Return elements of which one nests deeply or states a false length."""
     head = wire.Element(0x00080016, b"UI", _SECONDARY_CAPTURE.encode() + b"\0").encoded()
     uid = wire.Element(0x00080018, b"UI", b"1.2.3.%d" % rng.randrange(10**6)).encoded()

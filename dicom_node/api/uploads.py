@@ -21,13 +21,8 @@ from dicom_node.api.services import Services
 from dicom_node.archive.gateway import Gateway
 from dicom_node.errors import ObjectRefused
 from dicom_node.intake.room import OUT_OF_RESOURCES
-from dicom_node.pixels.structure import (
-    CANNOT_UNDERSTAND,
-    SYNTAX_NOT_SUPPORTED,
-    Buffer,
-    Heading,
-    examine,
-)
+from dicom_node.pixels.structure import SYNTAX_NOT_SUPPORTED, Heading, examine
+from dicom_node.pixels.walk import CANNOT_UNDERSTAND, Buffer
 from dicom_node.storable import NOT_SUPPORTED, Storable
 
 PROCESSING_FAILURE: Final = 0x0110

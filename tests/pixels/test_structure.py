@@ -13,12 +13,8 @@ from pydicom.uid import (
 )
 
 from dicom_node.errors import ObjectRefused
-from dicom_node.pixels.structure import (
-    CANNOT_UNDERSTAND,
-    DEEPEST,
-    SYNTAX_NOT_SUPPORTED,
-    examine,
-)
+from dicom_node.pixels.structure import SYNTAX_NOT_SUPPORTED, examine
+from dicom_node.pixels.walk import CANNOT_UNDERSTAND, DEEPEST
 from dicom_node.pixels.wrap import encode
 from tests import bombs
 from tests.builders import Film
