@@ -50,6 +50,10 @@ async function ask(path, body) {
   } catch (error) {
     throw new Trouble(answer && !answer.ok ? answer.status : 0, `The node does not answer (${error.name}). Reading goes on.`);
   }
-  if (!answer.ok) throw new Trouble(answer.status, told.detail ?? answer.statusText, told.run ?? null);
+  if (!answer.ok) {
+    const detail = told.detail ?? answer.statusText;
+    const comfort = answer.status >= 500 ? ' Reading goes on.' : '';
+    throw new Trouble(answer.status, detail + comfort, told.run ?? null);
+  }
   return told;
 }
