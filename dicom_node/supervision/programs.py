@@ -81,6 +81,7 @@ def _orthanc(settings: Settings, layout: Layout) -> Program:
     environment = {
         **orthanc_environment(settings, layout),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), sysconfig.get_path("purelib")]),
+        "LC_ALL": "C.UTF-8",  # an embedded Python under C knows no path beyond ASCII
         "TCP_NODELAY": "1",  # dcmtk: without it every instance waits 40 ms for an ACK
         **binding.environment(layout, settings.orthanc_address),
     }

@@ -50,6 +50,9 @@ WRITTEN = tuple(ROOT + tail for tail in (".1", ".5", ".4.70", ".4.80", ".4.90"))
 KINDS_WALKED = ("grey12", "signed16", "rgb", "frames16", BITS)
 """Of the twenty that were walked once (docs/decisions/0016-no-gdcm.md), those that differ most."""
 
+_RETIRED = "big-endian"
+"""Orthanc takes and renders it, and gives its frames in other transfer syntaxes alone."""
+
 SHOWN = {
     "jpeg-2000": False,  # Orthanc has no decoder of it; viewers get the stored bytes
     "jpeg-2000-lossy": False,
@@ -118,7 +121,7 @@ def test_orthanc_survives_every_way_of_asking(
             )
             answer = client.send(asked)
             told = (source.name, request.method, str(request.url), answer.status_code)
-            assert answer.content or answer.status_code == httpx.codes.NOT_FOUND, told
+            assert answer.content or not answer.is_success, told
             assert answer.headers.get("content-type") or not answer.is_success, told
     assert bare.parts()["orthanc"] == process
 
@@ -136,7 +139,7 @@ def test_image_is_rendered_or_it_is_said_that_it_is_not(
         assert (rendered.status_code == httpx.codes.OK) is SHOWN.get(stored, True), source.name
         accept = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
         bytes_as_stored = client.get(f"{path}/frames/1", headers={"Accept": accept})
-        assert bytes_as_stored.status_code == httpx.codes.OK, source.name
+        assert (bytes_as_stored.status_code == httpx.codes.OK) is (stored != _RETIRED), source.name
 
 
 @pytest.mark.parametrize("target", TARGETS)
