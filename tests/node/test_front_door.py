@@ -159,6 +159,22 @@ def test_while_the_api_is_away_the_door_says_so(node: LiveNode) -> None:
             assert (page.status_code, "restarted by itself" in page.text) == (503, True)
 
 
+def test_head_is_answered_as_get_without_a_body(node: LiveNode) -> None:
+    with client(node) as browser:
+        for path in ("/system", "/ai/health", "/ohif/", "/dicom-web/studies"):
+            answer, whole = browser.head(path), browser.get(path)
+            assert (answer.status_code, answer.content) == (whole.status_code, b""), path
+        assert browser.head("/instances/unknown").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/ai/health", "/system", "/ohif/"])
+def test_old_http_without_a_host_is_answered(node: LiveNode, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", node.http_port), 30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_idle_connections_hold_none_of_orthancs_threads(node: LiveNode) -> None:
     site = node.settings()
     for _ in range(80):
