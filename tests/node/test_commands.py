@@ -12,7 +12,7 @@ from tests.nodes import LiveNode
 
 pytestmark = pytest.mark.node
 
-PARTS = {"redis", "orthanc", "api", "intake", "worker", "beat"}
+PARTS = {"redis", "orthanc", "relay", "api", "intake", "worker", "beat", "nginx", "haproxy"}
 
 
 def test_status_names_each_part_with_its_process(node: LiveNode) -> None:
