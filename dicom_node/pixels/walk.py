@@ -54,13 +54,14 @@ class _Frame:
     """What is being read: a data set, a sequence's items, or the fragments of pixel data.
 
     ``end`` is where it must end, None where a delimiter says so; ``limit`` is where whatever
-    holds it ends.
+    holds it ends. ``guessed``: a value that nothing but its first bytes calls a sequence.
     """
 
     kind: str
     end: int | None
     limit: int
     explicit: bool
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,22 @@ class Walk:
             if frame.end is not None and self._at >= frame.end:
                 continue
             step = self._element if frame.kind == "dataset" else self._item
-            self._at = step(frame, self._at)
+            try:
+                self._at = step(frame, self._at)
+            except _Malformed as exc:
+                self._at = self._behind_guess(exc)
+
+    def _behind_guess(self, fault: ObjectRefused) -> int:
+        """Return where the outermost value ends that was taken for a sequence, and is none.
+
+        Private values of unknown VR hold what they like; with none around, the fault is that of
+        the data set itself.
+        """
+        for index, frame in enumerate(self._stack):
+            if frame.guessed and frame.end is not None:
+                del self._stack[index:]
+                return frame.end
+        raise fault
 
     def _plain(self, frame: _Frame, at: int) -> int:
         """Step over values that hold nothing, as most do; return where something else begins.
@@ -193,7 +209,7 @@ class Walk:
             self._stack.pop()
             return self._need(frame, at, 8)
         if tag >> 16 == _DELIMITERS:
-            raise damaged("a delimiter stands where an element should")
+            raise _malformed("a delimiter stands where an element should")
         if tag == 0 and len(self._stack) == 1 and self._only_zeros(at):
             self._padded = True  # as some writers leave it behind the data set
             return self._known
@@ -208,18 +224,19 @@ class Walk:
         if length == _UNDEFINED:
             fragments = element.tag == _PIXEL_DATA and element.vr in {b"OB", b"OW", b"OV"}
             if not fragments and element.vr not in {b"SQ", b"UN"}:
-                raise damaged(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) has no end")
+                raise _malformed(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) has no end")
             explicit = frame.explicit and element.vr != b"UN"  # PS3.5 6.2.2, note 4
             self._push(_Frame("fragments" if fragments else "items", None, frame.limit, explicit))
             return begin
         if length > self._room(frame) - begin:
-            raise damaged(
+            raise _malformed(
                 f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) is longer than what holds it"
             )
         end = begin + length
         if length and self._is_sequence(element, begin):
-            explicit = frame.explicit and element.vr != b"UN"
-            self._push(_Frame("items", end, end, explicit))
+            unknown = element.vr == b"UN"
+            explicit = frame.explicit and not unknown
+            self._push(_Frame("items", end, end, explicit, guessed=unknown))
             return begin
         return end
 
@@ -233,12 +250,12 @@ class Walk:
             self._stack.pop()
             return begin
         if tag != _ITEM:
-            raise damaged("a sequence holds something that is no item")
+            raise _malformed("a sequence holds something that is no item")
         if length == _UNDEFINED and frame.kind == "items":
             self._stack.append(_Frame("dataset", None, self._room(frame), frame.explicit))
             return begin
         if length > self._room(frame) - begin:
-            raise damaged("an item is longer than what holds it")
+            raise _malformed("an item is longer than what holds it")
         end = begin + length
         if frame.kind == "items":
             self._stack.append(_Frame("dataset", end, end, frame.explicit))
@@ -254,7 +271,7 @@ class Walk:
         if vr in _SHORT:
             return _Element(tag, vr, self._number(at + 6, 2), begin)
         if vr not in LONG:
-            raise damaged(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has no value representation")
+            raise _malformed(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has no value representation")
         begin = self._need(frame, at, 12)
         return _Element(tag, vr, self._number(at + 8, 4), begin)
 
@@ -284,7 +301,7 @@ class Walk:
 
     def _need(self, frame: _Frame, at: int, size: int) -> int:
         if at + size > self._room(frame):
-            raise damaged("it ends within an element")
+            raise _malformed("it ends within an element")
         return at + size
 
     def _tag(self, frame: _Frame, at: int) -> int:
@@ -317,6 +334,14 @@ def _vr_of(tag: int) -> bytes:
         return b"UN"
 
 
+class _Malformed(ObjectRefused):
+    """Something does not hold what it says."""
+
+
 def damaged(why: str) -> ObjectRefused:
     """Return the refusal of an object that is not built as it should be."""
     return ObjectRefused(CANNOT_UNDERSTAND, f"the object is refused: {why}")
+
+
+def _malformed(why: str) -> _Malformed:
+    return _Malformed(CANNOT_UNDERSTAND, f"the object is refused: {why}")

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pydicom import dcmread
 
@@ -18,28 +19,32 @@ from tests.resending import Studies
 pytestmark = pytest.mark.node
 
 
-@pytest.fixture(scope="module")
-def film(demo_folder: Path) -> tuple[str, Path]:
-    """Render a film of its own; return its study and file."""
-    rendered = demo_studies(demo_folder / "recovery", seed=3)
-    sample = next(s for s in rendered if s.expected is RunState.REPORTED and s.kind == "CXR")
-    return sample.study_instance_uid, sample.files[0]
-
-
-def test_killed_clock_comes_back_and_a_study_is_read(
-    node: LiveNode, film: tuple[str, Path]
+@pytest.mark.parametrize("part", ["beat", "relay", "haproxy", "nginx"])
+def test_killed_clock_or_door_comes_back_and_a_study_is_read(
+    node: LiveNode, demo_folder: Path, part: str
 ) -> None:
     """The other parts are killed in tests/faults, at every turn."""
-    before = node.parts()["beat"]
+    before = node.parts()[part]
     os.kill(before, signal.SIGKILL)
     for attempt in eventually():
         with attempt:
-            if node.parts().get("beat", before) == before:
-                raise NotYetError("beat has not been started again")
+            if node.parts().get(part, before) == before:
+                raise NotYetError(f"{part} has not been started again")
     node.healthy()
-    study, file = film
-    node.send([file])
-    assert node.final(study)["state"] == "REPORTED"
+    film = Studies(demo_folder / f"without {part}").film(f"after {part} died")
+    (outcome,) = node.send(film.files())
+    assert outcome.stored
+    assert node.final(film.uid)["state"] == "REPORTED"
+
+
+@pytest.mark.parametrize("part", ["relay", "haproxy"])
+def test_dicom_door_that_is_shut_is_told(node: LiveNode, part: str) -> None:
+    with node.without(part):
+        answer = node.get("/ai/health")
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        told = {one["name"]: one for one in answer.json()["parts"]}
+        assert not told["dicom"]["ok"]
+        assert "does not listen" in told["dicom"]["message"]
 
 
 def test_destination_that_hangs_holds_up_no_study(node: LiveNode, demo_folder: Path) -> None:

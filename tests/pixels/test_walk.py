@@ -19,6 +19,7 @@ from bench.fuzz.door import lie
 from dicom_node.errors import ObjectRefused
 from dicom_node.pixels.walk import Walk
 from dicom_node.pixels.wrap import encode
+from tests import bombs
 from tests.images import film
 
 _KEPT = {0x00080018: "sop_instance"}
@@ -83,6 +84,33 @@ def test_what_stands_behind_padding_is_refused() -> None:
     walk.feed(data_set() + bytes(500))
     with pytest.raises(ObjectRefused, match="padding"):
         walk.feed(b"more" * 100)
+
+
+def unknown(content: bytes) -> bytes:
+    """Return a private value of unknown VR and known length, and an image's pixels behind it."""
+    tail = wire.Element(0x7FE00010, b"OW", bytes(300)).encoded()
+    return wire.Element(0x00291010, b"UN", content).encoded() + tail
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xfe\xff\x00\xe0" + bytes(range(200)),
+        b"\xfe\xff\x00\xe0\x08\0\0\0\xfe\xff\xdd\xe0\0\0\0\0",
+        b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + b"\x08\0\x60\0CS\x02\0CT" * 9,
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_private_value_that_only_looks_like_a_sequence_passes(content: bytes, seed: int) -> None:
+    walk = Walk.of(ExplicitVRLittleEndian, _KEPT)
+    assert verdict(walk, unknown(content), random.Random(seed)) != "refused"
+    assert verdict(Walk.of(ExplicitVRLittleEndian, _KEPT), unknown(content), None) != "refused"
+
+
+def test_private_value_that_nests_too_deeply_is_refused() -> None:
+    deep = bombs.sequences(70, explicit=False)[8:]
+    walk = Walk.of(ExplicitVRLittleEndian, _KEPT)
+    assert verdict(walk, unknown(deep), random.Random(1)) == "refused"
 
 
 def test_what_is_larger_than_admitted_is_refused_at_its_head() -> None:
