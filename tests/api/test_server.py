@@ -64,6 +64,7 @@ def test_process_serves_on_its_socket_and_ends_when_told_to(
     assert parts == {
         "orthanc": False,
         "redis": False,
+        "dicom": False,
         "ledger": True,
         "intake": False,
         "worker": False,
