@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -174,23 +175,25 @@ def test_failure_says_what_to_do_and_can_be_tried_again(
     node: LiveNode, viewer: Viewer, console: Console, screenshot: Screenshot, data_dir: Path
 ) -> None:
     film = data_dir / "dicom" / "cxr" / "nih_udacity_test3.dcm"
-    with node.paused("worker"):
-        study = send(node, [film])
-        with viewer.page.expect_response(re.compile("/frames/1$")) as frame:
-            viewer.open(study)
-        frame.value.finished()  # else the archive has nothing to show, and the viewer says so
-        viewer.diagnose()
-        expect(viewer.part("progress")).to_be_visible()
-        (orthanc_id,) = node.lookup(study, "Study")
-        node.delete(f"/studies/{orthanc_id}")
-    failed = viewer.ended("FAILED")
-    expect(failed).to_contain_text("fetch")
-    expect(failed).to_contain_text("try again")
-    screenshot("failed")
-    console.allow("404|409")
-    send(node, [film])
-    viewer.part("retry").click()
-    viewer.ended("REPORTED")
+    with ExitStack() as stack:
+        with node.paused("worker"):
+            study = send(node, [film])
+            with viewer.page.expect_response(re.compile("/frames/1$")) as frame:
+                viewer.open(study)
+            frame.value.finished()  # else the archive has nothing to show, and the viewer says so
+            viewer.diagnose()
+            expect(viewer.part("progress")).to_be_visible()
+            (orthanc_id,) = node.lookup(study, "Study")
+            stack.enter_context(node.paused("intake"))  # which would take the study off the list
+            node.delete(f"/studies/{orthanc_id}")
+        failed = viewer.ended("FAILED")
+        expect(failed).to_contain_text("fetch")
+        expect(failed).to_contain_text("try again")
+        screenshot("failed")
+        console.allow("404|409")
+        send(node, [film])
+        viewer.part("retry").click()
+        viewer.ended("REPORTED")
     viewer.drawn(2)
 
 
