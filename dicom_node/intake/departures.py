@@ -1,7 +1,7 @@
 """Studies that somebody deleted in the archive itself, of which its change log says nothing.
 
-Orthanc counts its studies at little cost; only where the count has changed, or after a while, its
-list is compared with ours.
+Orthanc counts its studies at little cost, and so does the ledger; only where one of the counts has
+changed, or after a while, the lists are compared.
 """
 
 import time
@@ -27,18 +27,19 @@ class Departures:
         self._timer = timer
         self._counted_at = -_AT_LEAST_EVERY_S
         self._compared_at = -_AT_LEAST_EVERY_S
-        self._count = -1
+        self._counts = (-1, -1)
 
     def run(self) -> None:
         """Count every few seconds, compare where that differs; raises ArchiveUnavailable."""
         now_s = self._timer()
         if now_s - self._counted_at < _EVERY_S:
             return
-        count = self._archive.study_count()
+        # Both: what comes and goes between two counts leaves the archive's as it was.
+        counts = self._archive.study_count(), self._studies.present_count()
         self._counted_at = now_s
-        if count != self._count or now_s - self._compared_at >= _AT_LEAST_EVERY_S:
+        if counts != self._counts or now_s - self._compared_at >= _AT_LEAST_EVERY_S:
             self.compare()
-            self._count, self._compared_at = count, now_s
+            self._counts, self._compared_at = counts, now_s
 
     def compare(self) -> None:
         """Compare the whole list; what arrives meanwhile is not in ours yet."""

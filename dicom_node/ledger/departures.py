@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import AuditEntry, Failure, RunState, Stage
@@ -10,14 +10,19 @@ from dicom_node.ledger.audit import add, note_ending
 from dicom_node.ledger.schema import RunRow, StudyRow
 from dicom_node.ledger.steps import Act, move, note_change, put_ending, settle
 
+_LISTED = (StudyRow.gone_at.is_(None), StudyRow.orthanc_id != "")
 _ENDING = Failure(Stage.FETCH, "the study was deleted from the archive")
 
 
 def present(session: Session) -> Mapping[str, str]:
     """Map the archive's id of each listed study to its UID."""
     query = select(StudyRow.orthanc_id, StudyRow.study_instance_uid)
-    rows = session.execute(query.where(StudyRow.gone_at.is_(None), StudyRow.orthanc_id != ""))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in session.execute(query.where(*_LISTED))}
+
+
+def present_count(session: Session) -> int:
+    """Count what `present` maps."""
+    return session.scalar(select(func.count()).select_from(StudyRow).where(*_LISTED)) or 0
 
 
 def come_back(session: Session, study: StudyRow, act: Act) -> None:

@@ -120,6 +120,11 @@ class StudyBook:
         with self._database.read() as session:
             return departures.present(session)
 
+    def present_count(self) -> int:
+        """Count what `present` maps."""
+        with self._database.read() as session:
+            return departures.present_count(session)
+
     def announce(self, study_instance_uid: str) -> None:
         """Give a study of which nothing but the UID is known a row, unless it has one."""
         blank = {

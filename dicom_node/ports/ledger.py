@@ -139,6 +139,10 @@ class StudyBook(Protocol):
         """Map the archive's id of each listed study to its UID."""
         ...
 
+    def present_count(self) -> int:
+        """Count what `present` maps."""
+        ...
+
     def announce(self, study_instance_uid: str) -> None:
         """Give a study of which nothing but the UID is known a row, unless it has one."""
         ...

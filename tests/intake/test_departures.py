@@ -71,6 +71,16 @@ def test_study_that_another_patient_still_has_stays(ledger: Ledger) -> None:
     assert listed(ledger) == {"1.1", "1.2"}
 
 
+def test_study_that_came_and_went_between_two_counts_leaves(ledger: Ledger) -> None:
+    archive, seconds = Holdings(), [0.0]
+    departures = Departures(archive, ledger.studies, timer=lambda: seconds[0])
+    departures.run()
+    ledger.studies.record(sent(3), "CR")  # and the archive holds two again
+    seconds[0] += 10
+    departures.run()
+    assert listed(ledger) == {"1.1", "1.2"}
+
+
 def test_list_is_compared_only_where_the_count_has_changed(ledger: Ledger) -> None:
     archive, seconds = Holdings(), [0.0]
     departures = Departures(archive, ledger.studies, timer=lambda: seconds[0])
