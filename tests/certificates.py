@@ -38,8 +38,8 @@ class Authority:
     def issue(self, *names: str, common_name: str | None = None) -> Identity:
         """Sign a certificate for host names or addresses, or for the title of a modality."""
         made = self._ca.issue_cert(*names, common_name=common_name)
-        stem = self._folder / f"{(*names, 'peer')[0]}-{len(list(self._folder.iterdir()))}"
-        found = Identity(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+        stem = f"{(*names, 'peer')[0]}-{len(list(self._folder.iterdir()))}"
+        found = Identity(self._folder / f"{stem}.crt", self._folder / f"{stem}.key")
         made.cert_chain_pems[0].write_to_path(str(found.certificate))
         made.private_key_pem.write_to_path(str(found.key))
         found.key.chmod(0o600)
