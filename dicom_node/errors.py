@@ -20,6 +20,7 @@
     │   ├── WeightsMismatch        weights differ from the hash in the card
     │   ├── GoldenMismatch         the start-up prediction differs from the recorded one
     │   └── InferenceFailed        the network raised
+    ├── AssociationBroken        what a caller sends is no DICOM
     ├── ReportError              a result object cannot be built
     ├── ExportError              a study cannot be de-identified
     ├── QueueUnavailable         * the broker does not answer
@@ -111,6 +112,10 @@ class ObjectRefused(NodeError):
     def __init__(self, reason: int, sentence: str) -> None:
         super().__init__(f"{sentence} ({reason:04X}H)")
         self.reason = reason
+
+
+class AssociationBroken(NodeError):
+    """What a caller sends on an association is no DICOM, or comes too slowly."""
 
 
 class PixelError(StudyRefused):

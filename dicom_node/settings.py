@@ -300,6 +300,11 @@ class Settings(BaseSettings):
         return (self.front_url or f"http://{address}:{self.http_port}").rstrip("/")
 
     @property
+    def takes_dicom(self) -> bool:
+        """Whether modalities call this node, and not somebody else's Orthanc; containers too."""
+        return not self.orthanc_url or bool(self.front_url)
+
+    @property
     def api(self) -> str:
         """Where the API process listens: ``unix:PATH`` or ``http://host:port``."""
         return self.api_url or f"unix:{self.socket_dir / 'api.sock'}"

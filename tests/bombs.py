@@ -1,5 +1,6 @@
 """Small files that ask for much: made so that a reader which trusts them runs out of memory."""
 
+import struct
 import zlib
 
 import numpy as np
@@ -12,6 +13,7 @@ from dicom_node.pixels.wrap import encode
 from tests.images import film
 
 MIB = 1 << 20
+_UNDEFINED = 0xFFFFFFFF
 _META_LENGTH_AT = 140
 _EDGE = 512
 """Of a film that is not too small to be decoded."""
@@ -79,3 +81,13 @@ def _encapsulated(syntax: UID, frame: bytes, name: str) -> bytes:
     ds.PixelData = encapsulate([frame])
     ds["PixelData"].VR = "OB"
     return encode(ds)
+
+
+def sequences(depth: int, *, closed: bool = True, explicit: bool = True) -> bytes:
+    """Return sequences of undefined length within one another, and nothing else."""
+    head = struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, _UNDEFINED)
+    if not explicit:
+        head = struct.pack("<HHI", 0x0040, 0xA730, _UNDEFINED)
+    opened = head + struct.pack("<HHI", 0xFFFE, 0xE000, _UNDEFINED)
+    ends = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
+    return opened * depth + (ends * depth if closed else b"")

@@ -1,6 +1,7 @@
-"""The DICOM door alone: HAProxy and Orthanc with its plugin, as a node starts them, and no more."""
+"""The DICOM door alone: HAProxy, the relay and Orthanc with its plugin, as a node starts them."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ class Door:
             file.writelines(f"{name} {value}\n" for name, value in (options or {}).items())
         try:
             for part in parts:
-                if part.name in {"orthanc", "haproxy"}:
+                if part.name in {"orthanc", "relay", "haproxy"}:
                     door._start(part)
             door.ready()
             yield door
@@ -69,12 +70,13 @@ class Door:
                 self.revive()
                 self.get("/system")
                 try:
-                    socket = Caller(
+                    Caller(
                         self.settings.orthanc_dicom_port, str(self.settings.orthanc_address)
-                    ).connect()
+                    ).connect().close()
+                    with socket.socket(socket.AF_UNIX) as relay:
+                        relay.connect(str(Layout.of(self.settings).dicom_socket))
                 except OSError as exc:
                     raise NotYetError(self.log("orthanc")) from exc
-                socket.close()
 
     def revive(self) -> bool:
         """Start Orthanc again where it has died; tell whether it had."""
@@ -119,10 +121,12 @@ class Door:
         return 0
 
     def _start(self, part: Program) -> None:
+        port = str(self.settings.orthanc_dicom_port)
+        site = {"NODE_HOME": str(self.home), "NODE_ORTHANC_DICOM_PORT": port}
         with (self.home / "logs" / f"{part.name}.log").open("ab") as log:
             self._running[part.name] = subprocess.Popen(
                 part.command,
-                env={**os.environ, "NODE_HOME": str(self.home), **part.environment},
+                env={**os.environ, **site, **part.environment},
                 cwd=part.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,

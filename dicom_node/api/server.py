@@ -19,7 +19,7 @@ from dicom_node.api.services import Services
 from dicom_node.api.watch import Watch
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
-from dicom_node.errors import SettingsError
+from dicom_node.errors import ArchiveUnavailable, SettingsError
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.broker import INTAKE_QUEUE, RUN_QUEUE
 from dicom_node.intake.dispatch import Dispatcher
@@ -29,6 +29,7 @@ from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
 
 _GRACE_S = 5
+_PROBE_S = 2
 
 
 def main() -> None:
@@ -100,6 +101,11 @@ def wire(site: Settings) -> Iterator[Services]:
             dispatcher.ping()
             return "answers"
 
+        def dicom() -> str:
+            for name, place in (("HAProxy", layout.orthanc_socket), ("relay", layout.dicom_socket)):
+                require_listener(name, place)
+            return "takes associations"
+
         layout = Layout.of(site)
         tally = Tally(layout.tally)
 
@@ -116,13 +122,29 @@ def wire(site: Settings) -> Iterator[Services]:
             ledger=ledger,
             admission=Admission(archive, ledger.studies, ledger.runs, dispatcher, rules),
             catalogue=catalogue,
-            probes={"orthanc": orthanc, "redis": redis},
+            probes={
+                "orthanc": orthanc,
+                "redis": redis,
+                **({"dicom": dicom} if site.takes_dicom else {}),
+            },
             settings=site,
             policy=rules,
             room=room,
             token=token,
             look_up=archive.look_up,
         )
+
+
+def require_listener(name: str, place: Path) -> None:
+    """Raise ArchiveUnavailable unless a process listens on this Unix socket."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PROBE_S)
+            probe.connect(str(place))
+    except OSError as exc:
+        raise ArchiveUnavailable(
+            f"no image can be sent to the DICOM port: {name} does not listen"
+        ) from exc
 
 
 def listen(address: str) -> socket.socket:

@@ -42,7 +42,7 @@ def prepare(site: Settings) -> None:
     write_private(layout.secrets / "header", shown)  # by which the node's health is asked
     write_private(layout.orthanc_folder / "dicom.json", callers)
     write_private(layout.orthanc_folder / "limits", shlex.join(orthanc_limits(site)) + "\n")
-    render.write_doors(site, layout, dicom=True)
+    render.write_doors(site, layout)
 
 
 if __name__ == "__main__":

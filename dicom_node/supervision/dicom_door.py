@@ -1,7 +1,8 @@
 """The DICOM door: HAProxy's part in it, and what its Lua reads (``dicom_door.lua`` beside this).
 
 Title, address and certificate of a caller are tied together before Orthanc hears a byte. What
-waits for its turn, and what only drips, waits here and holds none of Orthanc's threads for long.
+waits for its turn waits here and holds none of Orthanc's threads; what is let in goes on to the
+relay (``dicom_node.relay``), which looks at what is sent.
 """
 
 import hashlib
@@ -63,7 +64,7 @@ def transfer_syntaxes(settings: Settings) -> list[str]:
     """Return the patterns of the transfer syntaxes that Orthanc accepts.
 
     Deflated objects (PS3.5 A.5) only where the site admits them: a thousandth of what they become
-    is sent, and their structure cannot be looked at beforehand.
+    is sent.
     """
     return [*_NATIVE, *_COMPRESSED, *(_DEFLATED if settings.dicom_deflated else ())]
 
@@ -76,7 +77,7 @@ def general(layout: Layout) -> Iterator[str]:
     yield f"  lua-load-per-thread {quoted(str(SCRIPT))}"
 
 
-def sections(settings: Settings, layout: Layout, host: str) -> Iterator[str]:
+def sections(settings: Settings, layout: Layout) -> Iterator[str]:
     """Yield the frontend and the backends of the DICOM port."""
     yield "frontend dicom"
     yield "  mode tcp"
@@ -104,7 +105,7 @@ def sections(settings: Settings, layout: Layout, host: str) -> Iterator[str]:
         yield f"  timeout server {_ANSWER_S}s"
         yield f"  timeout queue {_QUEUE_S}s"
         yield "  option srvtcpka"
-        yield f"  server orthanc {host}:{settings.orthanc_dicom_port} maxconn {most}"
+        yield f"  server relay {quoted('unix@' + str(layout.dicom_socket))} maxconn {most}"
 
 
 _END: Final = (

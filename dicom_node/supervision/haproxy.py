@@ -20,12 +20,9 @@ HTTP_AT_ONCE: Final = 32
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 
 
-def configuration(settings: Settings, layout: Layout, *, dicom: bool) -> str:
-    """Return ``haproxy.cfg``: DICOM, over TLS where the site has certificates, and the queue.
-
-    ``dicom``: whether the node is the one whom modalities call; not before somebody else's Orthanc.
-    """
-    door = _dicom(settings, layout) if dicom else ()
+def configuration(settings: Settings, layout: Layout) -> str:
+    """Return ``haproxy.cfg``: DICOM, over TLS where the site has certificates, and the queue."""
+    door = dicom_door.sections(settings, layout) if settings.takes_dicom else ()
     lines = [*_general(layout), *door, *_queue(settings, layout)]
     return "\n".join([*_looked_up(lines, urlsplit(settings.orthanc).hostname or ""), ""])
 
@@ -66,11 +63,6 @@ def _general(layout: Layout) -> Iterator[str]:
     yield "  log global"
     yield "  timeout connect 5s"
     yield "  timeout client 60s"
-
-
-def _dicom(settings: Settings, layout: Layout) -> Iterator[str]:
-    host = str(urlsplit(settings.orthanc).hostname)
-    yield from dicom_door.sections(settings, layout, host)
 
 
 def _queue(settings: Settings, layout: Layout) -> Iterator[str]:

@@ -111,6 +111,11 @@ class Layout:
         return self.sockets / "orthanc.sock"
 
     @property
+    def dicom_socket(self) -> Path:
+        """Where the relay takes the associations that HAProxy has let in."""
+        return self.sockets / "dicom.sock"
+
+    @property
     def tally(self) -> Path:
         """How many messages wait, as the API process has counted them for the plugin."""
         return self.sockets / "waiting"

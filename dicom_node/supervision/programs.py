@@ -59,7 +59,7 @@ def tool(name: str) -> str:
 def programs(settings: Settings) -> tuple[Program, ...]:
     """Return the processes of this node, in the order in which they start.
 
-    Redis and Orthanc are left out where the settings name one that somebody else runs.
+    Redis and Orthanc, with the relay before it, are left out where somebody else runs them.
     Raises SettingsError where a program is not installed.
     """
     layout = Layout.of(settings)
@@ -67,7 +67,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
     if not settings.redis_url:
         own.append(_redis(layout))
     if not settings.orthanc_url:
-        own.append(_orthanc(settings, layout))
+        own += [_orthanc(settings, layout), relay()]
     return (*own, *_python_programs(settings, layout), _nginx(layout), _haproxy(layout))
 
 
@@ -110,6 +110,11 @@ def _at_most(limit: int, wanted: int) -> int:
     """Return what is wanted of a limit, or what this user may have of it."""
     _, hard = resource.getrlimit(limit)
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+def relay() -> Program:
+    """Return the process that looks at what is sent between HAProxy and Orthanc."""
+    return Program("relay", (sys.executable, "-m", "dicom_node.relay.server"), priority=30)
 
 
 def _nginx(layout: Layout) -> Program:

@@ -111,13 +111,13 @@ def write(settings: Settings, programs: Iterable[Program]) -> Path:
     write_private(layout.orthanc_folder / "node.json", ORTHANC_FILE.read_text(encoding="utf-8"))
     write_private(layout.orthanc_folder / "dicom.json", opening.render(settings))
     secrets.write(settings)
-    write_doors(settings, layout, dicom=not settings.orthanc_url)
+    write_doors(settings, layout)
     write_private(layout.supervisor_file, supervisor(layout, programs))
     return layout.supervisor_file
 
 
-def write_doors(settings: Settings, layout: Layout, *, dicom: bool) -> None:
-    """Write what nginx and HAProxy read; ``dicom`` as in `haproxy.configuration`."""
+def write_doors(settings: Settings, layout: Layout) -> None:
+    """Write what nginx and HAProxy read."""
     write_private(layout.nginx_file, nginx.configuration(settings, layout))
     link = layout.nginx_folder / "viewer"
     link.unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def write_doors(settings: Settings, layout: Layout, *, dicom: bool) -> None:
     for file, text in dicom_door.files(settings, layout):
         file.parent.mkdir(mode=0o700, exist_ok=True)
         write_private(file, text)
-    write_private(layout.haproxy_file, haproxy.configuration(settings, layout, dicom=dicom))
+    write_private(layout.haproxy_file, haproxy.configuration(settings, layout))
 
 
 def _text(value: object) -> str:

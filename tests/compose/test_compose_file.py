@@ -13,12 +13,12 @@ import yaml
 
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
-from dicom_node.supervision.programs import orthanc_limits, programs
+from dicom_node.supervision.programs import orthanc_limits, programs, relay
 from dicom_node.supervision.render import redis
 
 ROOT = Path(__file__).parents[2]
 DOORS = {"nginx", "haproxy"}
-SERVICES = {"orthanc", "redis", "postgres", "api", "intake", "worker", "beat"} | DOORS
+SERVICES = {"orthanc", "relay", "redis", "postgres", "api", "intake", "worker", "beat"} | DOORS
 DOCKERFILES = (ROOT / "orthanc" / "Dockerfile", ROOT / "worker" / "Dockerfile")
 VARIABLE = re.compile(r"\$\{\w+(?::?-(?P<default>[^}]*))?\}")
 PASSWORD = re.compile(r"password(?!-file|_file)\s*[:=]|://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
@@ -104,6 +104,12 @@ def test_a_command_is_the_supervisors(
     assert services[name]["stop_grace_period"] == f"{supervised.stop_wait_s}s"
 
 
+def test_relay_is_the_supervisors(services: dict[str, dict[str, Any]]) -> None:
+    expected = ["python" if part == sys.executable else part for part in relay().command]
+    assert shlex.split(services["relay"]["command"]) == expected
+    assert services["relay"]["networks"] == ["inside"]
+
+
 def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
     text = (ROOT / "worker" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
     command = re.search(r"CMD \[\"redis-server\",(.*?)\]", text)
@@ -180,12 +186,11 @@ def test_what_the_containers_read_is_written_and_the_token_stays(
     limits = (tmp_path / "orthanc.d/limits").read_text(encoding="utf-8").split()
     assert tuple(limits) == orthanc_limits(Settings())
     assert "exec $limits" in (ROOT / "orthanc" / "start").read_text(encoding="utf-8")
-    assert "listen 0.0.0.0:8042;" in (tmp_path / "nginx.conf").read_text(encoding="utf-8")
+    assert "listen 0.0.0.0:8042 " in (tmp_path / "nginx.conf").read_text(encoding="utf-8")
     haproxy = (tmp_path / "haproxy.cfg").read_text(encoding="utf-8")
     assert "bind 0.0.0.0:4242" in haproxy
     servers = [line for line in haproxy.splitlines() if line.startswith("  server orthanc ")]
-    assert len(servers) >= 2
-    assert {"orthanc:4242", "orthanc:8042"} == {line.split()[2] for line in servers}
+    assert {"orthanc:8042"} == {line.split()[2] for line in servers}
     assert all("resolvers site init-addr libc,none" in line for line in servers)
 
 

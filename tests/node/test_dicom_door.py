@@ -13,8 +13,9 @@ from pydicom import dcmread, uid
 
 from bench.fuzz import caller
 from bench.fuzz.caller import Association, Caller, Ended, pdu, received
-from bench.fuzz.wire import UNDEFINED, Element
+from bench.fuzz.wire import Element
 from dicom_node import uids
+from tests import bombs
 from tests.dcmtk import dcmtk
 from tests.doors import Door
 from tests.nodes import NotYetError, eventually
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.node
 
 _CLASS: Final = uid.SecondaryCaptureImageStorage
 _NOT_SUPPORTED: Final = 0x0122
+_CANNOT_UNDERSTAND: Final = 0xC000
 _BIG: Final = 700_000
 """More than the door can keep back."""
 
@@ -42,16 +44,6 @@ def instance(name: str, *more: bytes, sop_class: str = _CLASS) -> tuple[str, byt
     head = b"".join(Element(t, vr, v.encode() + b"\0" * (len(v) % 2)).encoded()
                     for t, vr, v in texts)  # fmt: skip
     return own, head + b"".join(more)
-
-
-def nested(depth: int, *, closed: bool = True, explicit: bool = True) -> bytes:
-    """Return sequences of undefined length within one another."""
-    head = struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, UNDEFINED)
-    if not explicit:
-        head = struct.pack("<HHI", 0x0040, 0xA730, UNDEFINED)
-    opened = head + struct.pack("<HHI", 0xFFFE, 0xE000, UNDEFINED)
-    ends = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
-    return opened * depth + (ends * depth if closed else b"")
 
 
 def pixels(true: int, stated: int) -> bytes:
@@ -86,7 +78,7 @@ def test_sound_object_is_stored_whatever_its_fragments(
     if size < 250 and pixel_bytes > 2:
         size += 1000
     tail = pixels(pixel_bytes, pixel_bytes) if pixel_bytes else b""
-    own, content = instance(f"{size} {pixel_bytes}", nested(32), tail)
+    own, content = instance(f"{size} {pixel_bytes}", bombs.sequences(32), tail)
     with door.caller().associate(_CLASS) as association:
         for piece in association.pieces(caller.C_STORE_RQ, own, content, part=size):
             association.send(piece)
@@ -162,6 +154,102 @@ def still_open(connection: socket.socket) -> bool:
         return connection.recv(1) != b""
     except TimeoutError:
         return True
+
+
+_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+_DEPTHS: Final = [65, 3_000, 50_000]
+
+
+@pytest.mark.parametrize("depth", _DEPTHS)
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("part", [250, 16_000])
+def test_deep_object_is_refused_and_nobody_loses_an_association(
+    door: Door, depth: int, closed: bool, part: int
+) -> None:
+    pid = door.orthanc_pid
+    deep, content = instance(f"deep {depth} {closed} {part}", bombs.sequences(depth, closed=closed))
+    sound, other = instance(f"behind {depth} {closed} {part}", pixels(_BIG, _BIG))
+    with door.caller(calling="OTHER").associate(_CLASS) as bystander:
+        with door.caller().associate(_CLASS) as association:
+            for piece in association.pieces(caller.C_STORE_RQ, deep, content, part=part):
+                association.send(piece)
+            assert association.status() == _CANNOT_UNDERSTAND
+            assert association.store(sound, other) == 0
+        assert bystander.echo() == 0
+    assert door.orthanc_pid == pid
+    assert sound in door.stored()
+    assert deep not in door.stored()
+
+
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian])
+def test_deep_object_is_refused_in_every_syntax(door: Door, syntax: str) -> None:
+    explicit = syntax != uid.ImplicitVRLittleEndian
+    deep = bombs.sequences(5000, explicit=explicit)
+    if syntax == uid.ExplicitVRBigEndian:
+        deep = struct.pack(">HH2sHI", 0x0040, 0xA730, b"SQ", 0, 0xFFFFFFFF)
+        deep = (deep + struct.pack(">HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)) * 5000
+    with door.caller().associate(_CLASS, [syntax]) as association:
+        assert association.store("1.2.3", deep, syntax) == _CANNOT_UNDERSTAND
+        assert association.echo() == 0
+
+
+def test_deep_search_is_refused(door: Door) -> None:
+    with door.caller().associate(_FIND) as association:
+        for piece in association.pieces(caller.C_FIND_RQ, "", bombs.sequences(20_000)):
+            association.send(piece)
+        assert association.status() == _CANNOT_UNDERSTAND
+        assert association.echo() == 0
+
+
+def test_deep_command_ends_its_own_association_only(door: Door) -> None:
+    pid = door.orthanc_pid
+    said = bombs.sequences(3000, explicit=False)
+    association = door.caller().associate(_CLASS)
+    with association.connection:
+        association.send(caller.fragment(1, said, command=True, last=True))
+        assert ended(association.connection)
+    with door.caller().associate(_CLASS) as next_one:
+        assert next_one.echo() == 0
+    assert door.orthanc_pid == pid
+
+
+@pytest.mark.parametrize("stated", [_BIG + 2, 0x7FFFFFFE, 0xFFFFFFFE])
+def test_length_beyond_the_object_is_refused(door: Door, stated: int) -> None:
+    own, content = instance(f"beyond {stated}", pixels(_BIG, stated))
+    with door.caller().associate(_CLASS) as association:
+        assert association.store(own, content) == _CANNOT_UNDERSTAND
+        assert association.echo() == 0
+    assert own not in door.stored()
+
+
+def test_who_drips_is_cut_off_and_holds_up_nobody(door: Door) -> None:
+    with ExitStack() as stack:
+        dripping = []
+        for number in range(18):
+            association = door.caller(source=f"127.0.0.{100 + number % 3}").associate(_CLASS)
+            stack.callback(association.connection.close)
+            first, second = list(association.pieces(caller.C_STORE_RQ, "1.2.3", bytes(3000)))
+            association.send(first + second[:100])
+            dripping.append((association, iter(second[100:])))
+        own, content = instance("beside those who drip", pixels(_BIG, _BIG))
+        with door.caller().associate(_CLASS) as good:
+            assert good.store(own, content) == 0
+        for association, rest in dripping:
+            assert is_cut_off(association.connection, rest)
+
+
+def is_cut_off(connection: socket.socket, rest: Iterator[int]) -> bool:
+    """Send a byte a second until the door hangs up; False where it takes all."""
+    connection.settimeout(1)
+    for byte in rest:
+        try:
+            connection.sendall(bytes([byte]))
+            return connection.recv(1) in {b"", bytes([caller.ABORT])}
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
 
 
 _MODALITIES: Final = [

@@ -70,7 +70,7 @@ def test_render_two_nodes_share_nothing(tmp_path: Path) -> None:
         Layout.of(one).create()
         parts.append(read(render.write(one, programs(one))))
     assert parts[0].keys() == parts[1].keys() == {
-        "redis", "orthanc", "api", "intake", "worker", "beat", "nginx", "haproxy"
+        "redis", "orthanc", "relay", "api", "intake", "worker", "beat", "nginx", "haproxy"
     }  # fmt: skip
     for name in parts[0]:
         assert parts[0][name] != parts[1][name], name
