@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain import Omission, Reason, RefusalCode, SeriesRef, StudyKind, StudyRef
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
 
@@ -12,10 +12,16 @@ RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM",
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
-    """What to read of a study: its kind and the series of that kind."""
+    """What to read of a study: its kind and its series; ``others`` are readable, but of another."""
 
     kind: StudyKind
     series: tuple[SeriesRef, ...]
+    others: tuple[SeriesRef, ...] = ()
+
+    def besides(self) -> dict[str, Reason]:
+        """Return why each image of the other kind is not read, by SOP Instance UID."""
+        reason = Reason(Omission.OTHER_KIND, "A film beside the CT; the CT was read.")
+        return {ref.sop_instance_uid: reason for s in self.others for ref in s.instances}
 
 
 def eligible(study: StudyRef, policy: Policy) -> Eligible:
@@ -32,7 +38,7 @@ def eligible(study: StudyRef, policy: Policy) -> Eligible:
     readable = tuple(s for s in study.series if _is_readable(s, policy))
     ct = tuple(s for s in readable if s.modality == "CT")
     if ct:
-        return Eligible(StudyKind.CT, ct)
+        return Eligible(StudyKind.CT, ct, tuple(s for s in readable if s.modality != "CT"))
     if readable:
         return Eligible(StudyKind.CXR, readable)
     raise _nothing_to_read(study, policy)

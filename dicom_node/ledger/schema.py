@@ -132,6 +132,7 @@ class RunRow(Base):
     error_message: Mapped[str | None]
     priority: Mapped[Priority | None]
     priority_reason: Mapped[str | None]
+    images: Mapped[str | None]
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -33,10 +33,17 @@ def size(frame: bytes) -> Size | None:
     """Return the size that a JPEG, JPEG-LS or JPEG 2000 frame declares; None where unknown."""
     if frame.startswith(_JPEG_START):
         return _jpeg_size(frame)
-    codestream = frame.find(_J2K_START, 0, 4096) if frame.startswith(_JP2_START) else 0
-    if codestream >= 0 and frame.startswith(_J2K_START, codestream):
-        return _j2k_size(frame[codestream + 4 : codestream + 40])
-    return None
+    return _j2k_size(_siz(frame))
+
+
+def precision(frame: bytes) -> int | None:
+    """Return the bits for each sample that a JPEG, JPEG-LS or JPEG 2000 frame declares."""
+    if frame.startswith(_JPEG_START):
+        headers = (s for s in _segments(frame) if s.marker in _FRAME_HEADERS and s.length > 2)  # noqa: PLR2004
+        found = next(headers, None)
+        return frame[found.start + 2] if found else None
+    siz = _siz(frame)
+    return (siz[38] & 0x7F) + 1 if len(siz) > 38 else None  # noqa: PLR2004 (Ssiz of ITU T.800 A.5.1)
 
 
 def repaired(frame: bytes) -> bytes:
@@ -60,6 +67,14 @@ def _jpeg_size(frame: bytes) -> Size | None:
             body = frame[segment.start + 3 : segment.start + 7]
             return Size(int.from_bytes(body[:2], "big"), int.from_bytes(body[2:], "big"))
     return None
+
+
+def _siz(frame: bytes) -> bytes:
+    """Return the SIZ segment of a JPEG 2000 codestream, b'' where there is none."""
+    codestream = frame.find(_J2K_START, 0, 4096) if frame.startswith(_JP2_START) else 0
+    if codestream >= 0 and frame.startswith(_J2K_START, codestream):
+        return frame[codestream + 4 : codestream + 44]
+    return b""
 
 
 def _j2k_size(siz: bytes) -> Size | None:

@@ -5,7 +5,15 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from dicom_node.damage import UNREADABLE
 from dicom_node.domain import RefusalCode
@@ -17,6 +25,10 @@ from dicom_node.policy import Limits
 _PLUGINS = {RLELossless: "pydicom"}
 """Decoders not left to pydicom's choice: pylibjpeg-rle panics on damaged frames, past `except`."""
 
+_MAY_LOSE = frozenset({
+    JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K,
+})  # fmt: skip
+"""Syntaxes whose decoded values may lie beside the original ones."""
 _SEQUENTIAL_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _COLOUR = frozenset({
@@ -170,18 +182,41 @@ def _check_run_lengths(ds: Dataset, encoded: bytes) -> None:
 
 
 def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> NDArray[np.int32]:
-    """Keep what Bits Stored covers: other bits of a native pixel are undefined (PS3.5 8.1.1)."""
+    """Keep what Bits Stored covers, up to High Bit: the others are undefined (PS3.5 8.1.1).
+
+    They may hold an overlay, and a lossless codec keeps them. The sign is that of the highest
+    bit stored, whatever the codec takes for one.
+    """
     values = pixels.astype(np.int32)
     stored, signed = int(ds.BitsStored), bool(ds.PixelRepresentation)
     low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
-    if uid.is_encapsulated:
+    coded = _coded_bits(ds, uid)
+    if uid in _MAY_LOSE and coded > stored:
         # A lossy decoder may overshoot by a little; wrapping round would turn white to black.
         np.clip(values, low, high, out=values)
         return values
+    unused = (_told_high_bit(ds) or 0) + 1 - stored
+    if 0 < unused <= coded - stored:
+        values >>= unused
     values &= (1 << stored) - 1
     if signed:
         values -= (values > high) * np.int32(1 << stored)
     return values
+
+
+def _coded_bits(ds: Dataset, uid: UID) -> int:
+    """Return how many bits of each sample the frame holds: all where nothing is coded."""
+    allocated = int(ds.BitsAllocated)
+    if not uid.is_encapsulated or uid == RLELossless:
+        return allocated
+    encoded = next(generate_frames(header.binary(ds, "PixelData"), number_of_frames=1))
+    return codestream.precision(encoded) or allocated
+
+
+def _told_high_bit(ds: Dataset) -> int | None:
+    """Return High Bit, None where it cannot be meant: it was often filled in carelessly."""
+    told = header.told_number(ds, "HighBit")
+    return int(told) if told is not None and 0 <= told < int(ds.BitsAllocated) else None
 
 
 def grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:

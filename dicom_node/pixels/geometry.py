@@ -33,7 +33,8 @@ class Plane:
     """One slice in the patient.
 
     ``normal`` is a unit vector that points to the head (axial), the back (coronal) or the left
-    (sagittal); ``position_mm`` is the slice's first pixel projected on it.
+    (sagittal); ``position_mm`` is the slice's first pixel projected on it. ``directions`` are
+    unit vectors along the rows and the columns of the image.
     """
 
     orientation: Orientation
@@ -41,6 +42,7 @@ class Plane:
     position_mm: float
     row_spacing_mm: float
     column_spacing_mm: float
+    directions: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def plane(ds: Dataset) -> Plane | None:
@@ -70,4 +72,5 @@ def plane(ds: Dataset) -> Plane | None:
         position_mm=float(normal @ np.array(origin)),
         row_spacing_mm=spacing[0],
         column_spacing_mm=spacing[1],
+        directions=(tuple(row / lengths[0]), tuple(column / lengths[1])),
     )

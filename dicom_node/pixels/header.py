@@ -101,6 +101,25 @@ def required_integer(ds: Dataset, keyword: str) -> int:
     return value
 
 
+def told(ds: Dataset, keyword: str) -> str:
+    """Return the text of an attribute that only informs or breaks ties; '' where it cannot be read.
+
+    What decides about pixels or identity is asked for by the functions that refuse.
+    """
+    try:
+        return text(ds, keyword)
+    except PixelError:
+        return ""
+
+
+def told_number(ds: Dataset, keyword: str) -> float | None:
+    """Return the first value of such an attribute as a number, None where it is none."""
+    try:
+        return number(ds, keyword)
+    except PixelError:
+        return None
+
+
 def vector(ds: Dataset, keyword: str, length: int) -> tuple[float, ...] | None:
     """Return exactly ``length`` floats, None where absent; another count is refused."""
     found = numbers(ds, keyword)
