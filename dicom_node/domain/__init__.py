@@ -52,6 +52,7 @@ from dicom_node.domain.shadow import (
     statement,
 )
 from dicom_node.domain.study import (
+    IMAGELESS,
     Change,
     Changes,
     Entry,
@@ -76,6 +77,7 @@ from dicom_node.domain.worklist import (
 
 __all__ = [
     "ANONYMOUS",
+    "IMAGELESS",
     "NODES_OWN",
     "RESERVED",
     "UNKNOWN",

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+IMAGELESS: Final = frozenset({"SR", "SEG", "PR", "KO", "DOC", "PM", "ANN", "RTSTRUCT"})
+"""Modalities of documents and of marks on images that lie elsewhere: nobody waits for a reading."""
 
 
 class StudyKind(StrEnum):

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass
 
-from dicom_node.domain import Omission, Reason, RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain import (
+    IMAGELESS,
+    Omission,
+    Reason,
+    RefusalCode,
+    SeriesRef,
+    StudyKind,
+    StudyRef,
+)
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
 
-RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM", "ANN", "RTSTRUCT"})
+RESULT_MODALITIES = IMAGELESS | {"OT", "SC"}
 """Documents and derived objects, the node's own among them: they never make a study readable."""
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
-from dicom_node.domain import Priority, RunState
+from dicom_node.domain import IMAGELESS, Priority, RunState
 from dicom_node.policy import Policy
 
 
@@ -15,6 +15,11 @@ class Ranked(Protocol):
     @property
     def study_instance_uid(self) -> str:
         """Return the Study Instance UID, which breaks ties."""
+        ...
+
+    @property
+    def modality(self) -> str:
+        """Return the modality of the study's images, or of its documents where it has none."""
         ...
 
     @property
@@ -46,7 +51,8 @@ class Place(IntEnum):
 
     A FAILED study stands before HIGH: nobody knows what is in it, and somebody must act; but it
     never buries a STAT. A REFUSED one stands before ROUTINE, so that a reader sees early that it
-    has no second pair of eyes. A study whose result is not there yet follows; it will move
+    has no second pair of eyes; one of documents alone, without an image, is LOW and never
+    overtakes. A study whose result is not there yet follows; it will move
     within seconds. ASSESSED studies are done.
     """
 
@@ -117,6 +123,8 @@ def moved(
 
 def bound_min(item: Ranked, policy: Policy) -> float | None:
     """Return the minutes after which an item overtakes; None: it is first already, or done."""
+    if _is_imageless(item):
+        return None
     bound = _BOUNDED_AS.get(_own_place(item))
     return None if bound is None else policy.waiting[bound]
 
@@ -148,11 +156,15 @@ def _own_place(item: Ranked) -> Place:
     if item.state is RunState.FAILED:
         return Place.FAILED
     if item.state is RunState.REFUSED:
-        return Place.REFUSED
+        return Place.LOW if _is_imageless(item) else Place.REFUSED
     by_priority = _BY_PRIORITY[item.priority] if item.priority else Place.PENDING
     if item.state is not RunState.REPORTED:
         return min(by_priority, Place.PENDING)  # an earlier report may be more urgent
     return Place.ASSESSED if item.is_assessed else by_priority
+
+
+def _is_imageless(item: Ranked) -> bool:
+    return item.state is RunState.REFUSED and item.modality in IMAGELESS
 
 
 def _waited_min(item: Ranked, now: datetime) -> float:
