@@ -141,11 +141,14 @@ def _usual(steps: Sequence[float]) -> list[float]:
 def _runs(steps: Sequence[float]) -> list[list[float]]:
     """Part the steps where one is so much wider than others that a slice would fit in."""
     runs: list[list[float]] = []
+    low, high = math.inf, 0.0
     for step in steps:
-        if runs and max(step, *runs[-1]) < _GAP_FROM * min(step, *runs[-1]):
+        low, high = min(low, step), max(high, step)
+        if runs and high < _GAP_FROM * low:
             runs[-1].append(step)
         else:
             runs.append([step])
+            low = high = step
     return runs
 
 

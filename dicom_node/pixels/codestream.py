@@ -7,6 +7,7 @@ _JPEG_START = b"\xff\xd8"
 _J2K_START = b"\xff\x4f\xff\x51"
 _JP2_START = b"\x00\x00\x00\x0cjP"
 
+_CODING_STYLE = 0x52
 _SCAN = 0xDA
 _STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _LOSSY_SEQUENTIAL = frozenset({0xC0, 0xC1})
@@ -44,6 +45,16 @@ def precision(frame: bytes) -> int | None:
         return frame[found.start + 2] if found else None
     siz = _siz(frame)
     return (siz[38] & 0x7F) + 1 if len(siz) > 38 else None  # noqa: PLR2004 (Ssiz of ITU T.800 A.5.1)
+
+
+def is_reversible(frame: bytes) -> bool:
+    """Whether a JPEG 2000 codestream uses the wavelet that loses nothing (ITU T.800 A.6.1)."""
+    at = frame.find(_J2K_START, 0, 4096) + 2
+    while 2 <= at <= len(frame) - 14 and frame[at] == 0xFF:  # noqa: PLR2004 (every marker's first byte)
+        if frame[at + 1] == _CODING_STYLE:
+            return frame[at + 13] == 1
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return False
 
 
 def repaired(frame: bytes) -> bytes:

@@ -190,8 +190,8 @@ def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> N
     values = pixels.astype(np.int32)
     stored, signed = int(ds.BitsStored), bool(ds.PixelRepresentation)
     low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
-    coded = _coded_bits(ds, uid)
-    if uid in _MAY_LOSE and coded > stored:
+    coded, is_exact = _coded(ds, uid)
+    if coded > stored and not is_exact:
         # A lossy decoder may overshoot by a little; wrapping round would turn white to black.
         np.clip(values, low, high, out=values)
         return values
@@ -204,13 +204,14 @@ def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> N
     return values
 
 
-def _coded_bits(ds: Dataset, uid: UID) -> int:
-    """Return how many bits of each sample the frame holds: all where nothing is coded."""
+def _coded(ds: Dataset, uid: UID) -> tuple[int, bool]:
+    """Return how many bits of each sample the frame holds, and whether they are the original's."""
     allocated = int(ds.BitsAllocated)
     if not uid.is_encapsulated or uid == RLELossless:
-        return allocated
+        return allocated, True
     encoded = next(generate_frames(header.binary(ds, "PixelData"), number_of_frames=1))
-    return codestream.precision(encoded) or allocated
+    is_exact = uid not in _MAY_LOSE or codestream.is_reversible(encoded)
+    return codestream.precision(encoded) or allocated, is_exact
 
 
 def _told_high_bit(ds: Dataset) -> int | None:

@@ -3,6 +3,7 @@
 Patient coordinates: x to the left, y to the back, z to the head, in mm.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,11 +66,14 @@ def plane(ds: Dataset) -> Plane | None:
     axis = int(np.argmax(np.abs(normal)))
     if normal[axis] < 0:
         normal = -normal
+    position_mm = float(normal @ np.array(origin))
+    if not math.isfinite(position_mm):
+        raise header.refuse("ImagePositionPatient", "is beyond all measure")
     names = (Orientation.SAGITTAL, Orientation.CORONAL, Orientation.AXIAL)
     return Plane(
         orientation=names[axis] if normal[axis] >= _MOSTLY else Orientation.OBLIQUE,
         normal=(float(normal[0]), float(normal[1]), float(normal[2])),
-        position_mm=float(normal @ np.array(origin)),
+        position_mm=position_mm,
         row_spacing_mm=spacing[0],
         column_spacing_mm=spacing[1],
         directions=(tuple(row / lengths[0]), tuple(column / lengths[1])),

@@ -26,7 +26,8 @@ def _silent(_: object) -> str:
     [
         (_ROOT + "1.1", "DX"), (_ROOT + "1.1.1", "DX"), (_ROOT + "1.2", ""), (_ROOT + "2.1", "CT"),
         (_ROOT + "11.8", "PR"), (_ROOT + "88.59", "KO"), (_ROOT + "88.34", "SR"),
-        (_ROOT + "66.4", "SEG"), (_ROOT + "104.1", "DOC"), (_ROOT + "4", ""), ("1.2.3", ""), ("", ""),
+        (_ROOT + "66.4", "SEG"), (_ROOT + "104.1", "DOC"), (_ROOT + "4", ""),
+        ("1.2.3", ""), ("", ""),
     ],
 )  # fmt: skip
 def test_of_class_tells_what_it_stands_for(sop_class: str, modality: str) -> None:

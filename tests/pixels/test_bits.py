@@ -1,4 +1,4 @@
-"""The same pixels whatever the transfer syntax, sign, width, High Bit and overlay; against dcmtk."""
+"""The same pixels whatever the transfer syntax, sign, width, High Bit and overlay, as dcmtk."""
 
 import subprocess
 from itertools import product

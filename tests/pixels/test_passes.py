@@ -41,7 +41,7 @@ def _names(selection: Selection, **passes: list[Loaded]) -> Counter[str]:
 _APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}),
     ({"AcquisitionNumber": lambda i: 1 + i // 2}, {"AcquisitionNumber": lambda i: 7 + i // 2}),
-    ({"AcquisitionNumber": lambda i: 1 + i}, {"AcquisitionNumber": lambda i: 24 - i}),
+    ({"AcquisitionNumber": lambda i: 1 + i}, {"AcquisitionNumber": lambda i: 13 + i}),
     ({"AcquisitionTime": "101500"}, {"AcquisitionTime": "101530"}),
     ({"AcquisitionTime": lambda i: f"{101500 + i / 8:.3f}"},
      {"AcquisitionTime": lambda i: f"{101530 + i / 8:.3f}"}),
