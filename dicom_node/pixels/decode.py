@@ -135,7 +135,7 @@ def _check_supported(uid: str) -> None:
 def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
     try:
         with header.tolerant():
-            source = _checked_stream(ds, uid) if uid.is_encapsulated else ds
+            source = _up_to_high_bit(_checked_stream(ds, uid) if uid.is_encapsulated else ds)
             plugin = _PLUGINS.get(uid, "")
             pixels, _ = get_decoder(uid).as_array(source, index=0, decoding_plugin=plugin)
             return pixels
@@ -161,10 +161,27 @@ def _checked_stream(ds: Dataset, uid: UID) -> Dataset:
         )
     if uid not in _SEQUENTIAL_JPEG or (repaired := codestream.repaired(encoded)) == encoded:
         return ds
+    source = _pixel_module(ds)
+    source.PixelData = encapsulate([repaired])
+    return source
+
+
+def _pixel_module(ds: Dataset) -> Dataset:
     source = Dataset()
     source.file_meta = ds.file_meta
     source.update({ds[keyword].tag: ds[keyword] for keyword in _PIXEL_MODULE if keyword in ds})
-    source.PixelData = encapsulate([repaired])
+    return source
+
+
+def _up_to_high_bit(ds: Dataset) -> Dataset:
+    """Return a source of which pydicom keeps all bits up to High Bit, not the lower ones alone."""
+    top = (_told_high_bit(ds) or 0) + 1
+    if top <= int(ds.BitsStored):
+        return ds
+    source = _pixel_module(ds)
+    source["PixelData"] = ds["PixelData"]
+    source.add_new("BitsStored", "US", top)  # new elements: the old ones are the image's own
+    source.add_new("HighBit", "US", top - 1)
     return source
 
 

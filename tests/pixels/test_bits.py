@@ -36,8 +36,8 @@ _DCMTK = {
 
 def _values(stored: int, signed: bool) -> NDArray[np.int32]:
     low = -(1 << stored - 1) if signed else 0
-    ramp = np.linspace(low, low + (1 << stored) - 1, 32 * 24).astype(np.int32)
-    return ramp.reshape(32, 24)
+    ramp = np.linspace(low, low + (1 << stored) - 1, 64 * 48).astype(np.int32)
+    return ramp.reshape(64, 48)
 
 
 def _image(signed: bool, stored: int, allocated: int, high: bool, overlay: bool) -> Dataset:

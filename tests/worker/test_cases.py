@@ -68,7 +68,9 @@ def test_case_is_read_and_all_its_images_accounted_for(
 ) -> None:
     right = _right(cases, name)
     with tarfile.open(cases / name / "input.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+        for member in archive.getmembers():
+            if (content := archive.extractfile(member)) is not None:
+                (tmp_path / Path(member.name).name).write_bytes(content.read())
     (item,) = bench.analyze([tmp_path], None)
     assert item.state == right.state, item.refusal
     assert item.images is not None
