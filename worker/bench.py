@@ -95,7 +95,7 @@ class Bench:
                 report = self._write(result, reading, readable)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            images = _left_out(fetched, exc) if fetched.uids() else None
+            images = _left_out(fetched, exc)
             return replace(blank, state=RunState.REFUSED, refusal=refusal, images=images)
         except NodeError as exc:
             return replace(blank, state=RunState.FAILED, error=Failure(stage.now, str(exc)))
@@ -189,7 +189,8 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
 def _left_out(fetched: Fetched, exc: StudyRefused) -> Images:
     told = {uid: (why.code.value, why.reason) for uid, why in fetched.left.items()}
     reason = Reason(RefusalCode(exc.code), exc.reason)
-    return refused(fetched.uids(), reason, {**told, **exc.left_out})
+    uids_of_images = fetched.uids() or tuple(exc.left_out)
+    return refused(uids_of_images, reason, {**told, **exc.left_out})
 
 
 def _unreadable(found: folder.Reading) -> WorklistItem:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from dicom_node.contiguity import contiguity, without_strays
 from dicom_node.domain import (
     InstanceRef,
     Omission,
@@ -49,17 +50,15 @@ def fetch(archive: Archive, study: StudyRef, policy: Policy) -> Fetched:
     if chosen.kind is StudyKind.CT and not _fits(series, policy.limits):
         series = _best_by_header(archive, series, policy.limits)
     refs = _instances(series)
+    besides = chosen.besides() | _beyond(chosen.series, series, policy.limits)
     if why := _too_large(refs, policy.limits, is_ct=chosen.kind is StudyKind.CT):
-        told = (why.code.value, why.reason)
-        left_out = {ref.sop_instance_uid: told for ref in _instances(chosen.series)}
-        raise StudyRefused(why.code, why.reason, left_out)
+        reason = Reason(why.code, why.reason)
+        raise _refused(why, besides | {ref.sop_instance_uid: reason for ref in refs})
     with ThreadPoolExecutor(_FETCHERS) as pool:
         try:
-            fetched = _parsed(refs, pool.map(archive.instance, refs))
+            return _parsed(refs, pool.map(archive.instance, refs), besides)
         finally:  # a reading that is broken off must not fetch on
             pool.shutdown(wait=False, cancel_futures=True)
-    left = dict(fetched.left) | chosen.besides()
-    return replace(fetched, left=left | _beyond(chosen.series, series, policy.limits))
 
 
 def _instances(series: Iterable[SeriesRef]) -> list[InstanceRef]:
@@ -80,16 +79,26 @@ def _best_by_header(
 ) -> tuple[SeriesRef, ...]:
     """Choose by one header of each series what may be read together, the best in any case.
 
-    A series of several passes may hold more images than one volume has slices.
+    A series of several passes may hold more images than one volume has slices; one that lies at
+    more places than that, or is too large for itself, comes last.
     """
     with ThreadPoolExecutor(_FETCHERS) as pool:
         headers = list(pool.map(lambda one: _rank(archive, one), series))
-    pairs = sorted(zip(headers, series, strict=True), key=lambda pair: pair[0])
+    pairs = sorted(
+        zip(headers, series, strict=True),
+        key=lambda pair: (not _may_be_read(pair[1], limits), pair[0]),
+    )
     kept: list[SeriesRef] = []
     for _, one in pairs:
         if not kept or _fits([*kept, one], limits):
             kept.append(one)
     return tuple(one for one in series if one in kept)
+
+
+def _may_be_read(series: SeriesRef, limits: Limits) -> bool:
+    places = contiguity(without_strays(series.positions_mm)).positions_mm
+    is_volume = len(places) <= limits.ct_max_slices
+    return is_volume and _bytes(series.instances) <= limits.study_max_bytes
 
 
 def _rank(archive: Archive, series: SeriesRef) -> tuple[object, ...]:
@@ -130,21 +139,27 @@ def _too_large(refs: Sequence[InstanceRef], limits: Limits, *, is_ct: bool) -> R
     return None
 
 
-def _parsed(refs: Sequence[InstanceRef], files: Iterable[bytes]) -> Fetched:
+def _parsed(
+    refs: Sequence[InstanceRef], files: Iterable[bytes], besides: Mapping[str, Reason]
+) -> Fetched:
     """Parse what can be parsed and name the rest; raise the refusal where nothing can."""
     loaded: list[Loaded] = []
-    left: dict[str, Reason] = {}
-    refused: list[PixelError] = []
+    left = dict(besides)
+    refused: list[Refusal] = []
     for ref, content in zip(refs, files, strict=True):
         try:
             loaded.append(_load(ref, content))
         except PixelError as exc:
-            refused.append(exc)
-            left[ref.sop_instance_uid] = Reason(RefusalCode(exc.code), exc.reason)
+            refused.append(Refusal(RefusalCode(exc.code), exc.reason))
+            left[ref.sop_instance_uid] = Reason(refused[-1].code, exc.reason)
     if refused and not loaded:
-        told = {uid: (why.code.value, why.reason) for uid, why in left.items()}
-        raise StudyRefused(refused[0].code, refused[0].reason, told)
+        raise _refused(refused[0], left)
     return Fetched(loaded, left)
+
+
+def _refused(why: Refusal, left: Mapping[str, Reason]) -> StudyRefused:
+    told = {uid: (one.code.value, one.reason) for uid, one in left.items()}
+    return StudyRefused(why.code, why.reason, told)
 
 
 def _load(ref: InstanceRef, content: bytes) -> Loaded:

@@ -6,8 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-IMAGELESS: Final = frozenset({"SR", "SEG", "PR", "KO", "DOC", "PM", "ANN", "RTSTRUCT"})
-"""Modalities of documents and of marks on images that lie elsewhere: nobody waits for a reading."""
+IMAGELESS: Final = frozenset({
+    "ANN", "AR", "ASMT", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "KER", "KO",
+    "LEN", "OAM", "PLAN", "PM", "POS", "PR", "REG", "RESP", "RTDOSE", "RTINTENT", "RTPLAN",
+    "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SMR", "SR", "SRF", "TEXTUREMAP",
+    "VA",
+})  # fmt: skip
+"""Modalities of documents, curves, plans, and marks on images that lie elsewhere (PS3.3 C.7.3.1.1).
+
+Nobody waits for a reading of these.
+"""
 
 
 class StudyKind(StrEnum):

@@ -17,6 +17,8 @@ from dicom_node.policy import Policy
 RESULT_MODALITIES = IMAGELESS | {"OT", "SC"}
 """Documents and derived objects, the node's own among them: they never make a study readable."""
 
+_BESIDE = "A film beside a CT: of a study that holds both, this node reads the CT."
+
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
@@ -28,7 +30,7 @@ class Eligible:
 
     def besides(self) -> dict[str, Reason]:
         """Return why each image of the other kind is not read, by SOP Instance UID."""
-        reason = Reason(Omission.OTHER_KIND, "A film beside the CT; the CT was read.")
+        reason = Reason(Omission.OTHER_KIND, _BESIDE)
         return {ref.sop_instance_uid: reason for s in self.others for ref in s.instances}
 
 
@@ -37,13 +39,9 @@ def eligible(study: StudyRef, policy: Policy) -> Eligible:
 
     Raises StudyRefused: two patients under one Study Instance UID, or nothing to read.
     """
-    if study.other_patient_ids:
-        raise StudyRefused(
-            RefusalCode.PATIENT_MISMATCH,
-            "Images of more than one patient carry this Study Instance UID; correct the patient "
-            "identity in the PACS, then run again.",
-        )
     readable = tuple(s for s in study.series if _is_readable(s, policy))
+    if study.other_patient_ids:
+        raise _of_several_patients(readable)
     ct = tuple(s for s in readable if s.modality == "CT")
     if ct:
         return Eligible(StudyKind.CT, ct, tuple(s for s in readable if s.modality != "CT"))
@@ -60,6 +58,16 @@ def modality(study: StudyRef) -> str:
 
 def _is_readable(series: SeriesRef, policy: Policy) -> bool:
     return series.modality in policy.eligibility.modalities and bool(series.instances)
+
+
+def _of_several_patients(readable: tuple[SeriesRef, ...]) -> StudyRefused:
+    code, reason = (
+        RefusalCode.PATIENT_MISMATCH.value,
+        "Images of more than one patient carry this Study Instance UID; correct the patient "
+        "identity in the PACS, then run again.",
+    )
+    images = {ref.sop_instance_uid: (code, reason) for s in readable for ref in s.instances}
+    return StudyRefused(code, reason, images)
 
 
 def _nothing_to_read(study: StudyRef, policy: Policy) -> StudyRefused:

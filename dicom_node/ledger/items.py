@@ -102,7 +102,7 @@ def to_item(study: StudyRow, shelf: Shelf, now: datetime, viewer_url: str) -> Wo
         assessment=_assessment(shelf, report),
         viewer_url=viewer_url,
         report=None if report is None else object_ref(report),
-        images=images_of(source or runs[-1]) if runs else None,
+        images=images_of(source or (runs[-1] if runs else study)),
     )
 
 

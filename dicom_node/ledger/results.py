@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import Claim, Finding, Images, ObjectRef, RunState, TriageResult
-from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow
+from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow, StudyRow
 from dicom_node.ledger.steps import clean
 
 REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
@@ -27,14 +27,14 @@ def put(session: Session, run: RunRow, result: TriageResult) -> None:
     put_images(run, result.images)
 
 
-def put_images(run: RunRow, images: Images | None) -> None:
-    """Keep what became of the images of a run's study."""
-    run.images = None if images is None else _IMAGES.dump_json(images).decode()
+def put_images(row: StudyRow | RunRow, images: Images | None) -> None:
+    """Keep what became of the images of a study: with its run, or with the study that has none."""
+    row.images = None if images is None else _IMAGES.dump_json(images).decode()
 
 
-def images_of(run: RunRow) -> Images | None:
+def images_of(row: StudyRow | RunRow) -> Images | None:
     """Return what became of the images, None where an older version read them."""
-    return None if run.images is None else _IMAGES.validate_json(run.images)
+    return None if row.images is None else _IMAGES.validate_json(row.images)
 
 
 def get(session: Session, run_id: str) -> TriageResult | None:

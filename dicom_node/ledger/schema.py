@@ -63,6 +63,7 @@ class StudyRow(Base):
     error_stage: Mapped[Stage | None]
     error_message: Mapped[str | None]
     gone_at: Mapped[datetime | None]
+    images: Mapped[str | None]
 
 
 class RunRow(Base):

@@ -71,7 +71,7 @@ def hounsfield(ds: Dataset, limits: Limits) -> NDArray[np.float32]:
     units: NDArray[np.float32] = stored.astype(np.float32) * np.float32(slope)
     units += np.float32(intercept)
     np.maximum(units, AIR_HU, out=units)
-    padding = header.integer(ds, "PixelPaddingValue")
+    padding = header.told_number(ds, "PixelPaddingValue")
     if padding is not None:
         units[stored == padding] = AIR_HU
     return units

@@ -160,10 +160,10 @@ def _leaves_apart(shown: NDArray[np.generic], padding: NDArray[np.bool_]) -> boo
 
 
 def _padding(stored: NDArray[np.int32], ds: Dataset) -> NDArray[np.bool_]:
-    first = header.integer(ds, "PixelPaddingValue")
+    first = header.told_number(ds, "PixelPaddingValue")
     if first is None:
         return np.zeros(stored.shape, np.bool_)
-    last = header.integer(ds, "PixelPaddingRangeLimit")
+    last = header.told_number(ds, "PixelPaddingRangeLimit")
     low, high = sorted((first, first if last is None else last))
     return (stored >= low) & (stored <= high)
 

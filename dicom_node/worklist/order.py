@@ -51,9 +51,9 @@ class Place(IntEnum):
 
     A FAILED study stands before HIGH: nobody knows what is in it, and somebody must act; but it
     never buries a STAT. A REFUSED one stands before ROUTINE, so that a reader sees early that it
-    has no second pair of eyes; one of documents alone, without an image, is LOW and never
-    overtakes. A study whose result is not there yet follows; it will move
-    within seconds. ASSESSED studies are done.
+    has no second pair of eyes. A study whose result is not there yet follows; it will move
+    within seconds. One of documents alone, without an image, is LOW and never overtakes.
+    ASSESSED studies are done.
     """
 
     STAT = 0
@@ -73,6 +73,7 @@ _BY_PRIORITY = {
     Priority.ROUTINE: Place.ROUTINE,
     Priority.LOW: Place.LOW,
 }
+_UNREAD = frozenset({RunState.RECEIVED, RunState.REFUSED, RunState.FAILED})
 _BOUNDED_AS = {
     Place.FAILED: Priority.HIGH,
     Place.HIGH: Priority.HIGH,
@@ -153,10 +154,12 @@ def places_text() -> str:
 
 
 def _own_place(item: Ranked) -> Place:
+    if _is_imageless(item):
+        return Place.LOW
     if item.state is RunState.FAILED:
         return Place.FAILED
     if item.state is RunState.REFUSED:
-        return Place.LOW if _is_imageless(item) else Place.REFUSED
+        return Place.REFUSED
     by_priority = _BY_PRIORITY[item.priority] if item.priority else Place.PENDING
     if item.state is not RunState.REPORTED:
         return min(by_priority, Place.PENDING)  # an earlier report may be more urgent
@@ -164,7 +167,8 @@ def _own_place(item: Ranked) -> Place:
 
 
 def _is_imageless(item: Ranked) -> bool:
-    return item.state is RunState.REFUSED and item.modality in IMAGELESS
+    """Whether nothing has come but documents: also before it is known what else will."""
+    return item.state in _UNREAD and item.priority is None and item.modality in IMAGELESS
 
 
 def _waited_min(item: Ranked, now: datetime) -> float:

@@ -199,10 +199,14 @@ def test_order_of_what_has_not_moved_is_not_changed_by_time(
     assert order(kept, POLICY, NOW) == order(kept, POLICY, later)
 
 
-@given(st.sampled_from(sorted(IMAGELESS)), st.floats(0, 100_000))
+@given(
+    st.sampled_from(sorted(IMAGELESS)),
+    st.sampled_from([RunState.RECEIVED, RunState.REFUSED, RunState.FAILED]),
+    st.floats(0, 100_000),
+)
 def test_study_of_documents_alone_never_comes_before_routine(
-    modality: str, waited_min: float
+    modality: str, state: RunState, waited_min: float
 ) -> None:
-    documents = replace(item("1", RunState.REFUSED, None, waited_min), modality=modality)
+    documents = replace(item("1", state, None, waited_min), modality=modality)
     routine = item("2", REPORTED, Priority.ROUTINE)
     assert uids(order([documents, routine], POLICY, NOW)) == ["2", "1"]

@@ -8,10 +8,12 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the column; what older versions read has no account."""
-    op.add_column("runs", sa.Column("images", sa.String(), nullable=True))
+    """Add the columns; what older versions read has no account."""
+    for table in ("studies", "runs"):
+        op.add_column(table, sa.Column("images", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
-    """Drop the column."""
-    op.drop_column("runs", "images")
+    """Drop the columns."""
+    for table in ("runs", "studies"):
+        op.drop_column(table, "images")
