@@ -49,7 +49,7 @@ class FindingItem:
 class WorklistItem:
     """One row of the triage worklist: the contract of ``/ai/worklist``.
 
-    ``images`` is None before the study was read, and where an older version read it.
+    ``images`` is None before the study was judged, and where an older version read it.
     """
 
     study_instance_uid: str
