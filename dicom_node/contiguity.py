@@ -125,7 +125,7 @@ def _usual(steps: Sequence[float]) -> list[float]:
     """
     if not steps:
         return []
-    runs = _runs(steps)
+    runs = [part for run in _runs(steps, _GAP_FROM) for part in _protocols(run)]
     narrowest = min((statistics.median(r) for r in runs if len(r) >= _PROTOCOL_FROM), default=0)
     made = [_protocol(run, narrowest) for run in runs]
     if len([one for one in made if one is not None]) < 2:  # noqa: PLR2004 (one spacing all along)
@@ -138,18 +138,24 @@ def _usual(steps: Sequence[float]) -> list[float]:
     return usual
 
 
-def _runs(steps: Sequence[float]) -> list[list[float]]:
-    """Part the steps where one is so much wider than others that a slice would fit in."""
+def _runs(steps: Sequence[float], apart: float) -> list[list[float]]:
+    """Part the steps where one is this many times as wide as others."""
     runs: list[list[float]] = []
     low, high = math.inf, 0.0
     for step in steps:
         low, high = min(low, step), max(high, step)
-        if runs and high < _GAP_FROM * low:
+        if runs and high < apart * low:
             runs[-1].append(step)
         else:
             runs.append([step])
             low = high = step
     return runs
+
+
+def _protocols(run: Sequence[float]) -> list[list[float]]:
+    """Part steps of about one width where one protocol took over from another."""
+    parts = _runs(run, _EVEN)
+    return parts if min(map(len, parts)) >= _PROTOCOL_FROM else [list(run)]
 
 
 def _protocol(run: Sequence[float], narrowest_mm: float) -> float | None:

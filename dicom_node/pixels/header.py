@@ -53,7 +53,7 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, Sequence):
         raise refuse(keyword, "is a sequence instead of text")
-    many = value if isinstance(value, MultiValue) else [value]
+    many = value if isinstance(value, MultiValue | list) else [value]
     try:
         return tuple(str(one).strip() for one in many)
     except UNREADABLE as exc:
@@ -67,7 +67,7 @@ def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
         return ()
     if isinstance(value, Sequence):
         raise refuse(keyword, "is a sequence instead of a number")
-    many = value if isinstance(value, MultiValue) else [value]
+    many = value if isinstance(value, MultiValue | list) else [value]
     try:
         found = tuple(float(str(one)) for one in many)
     except UNREADABLE as exc:

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dicom_node.contiguity import SAME_PLACE_MM, contiguity, without_strays
@@ -94,6 +94,7 @@ def _made(protocols: list[tuple[float, int]], first: float = -300.0) -> list[flo
 
 
 @given(_protocols)
+@example([(1.0, 8), (1.0, 8), (4.0, 8), (6.0, 8)])
 def test_contiguity_spacing_that_changes_on_the_way_is_no_gap(
     protocols: list[tuple[float, int]],
 ) -> None:

@@ -10,7 +10,7 @@ down_revision = "0008"
 def upgrade() -> None:
     """Add the columns; what older versions read has no account."""
     for table in ("studies", "runs"):
-        op.add_column(table, sa.Column("images", sa.String(), nullable=True))
+        op.add_column(table, sa.Column("images", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
