@@ -40,6 +40,7 @@ Each message says what happened, to which study, and what to do. Messages never 
 patient's name, id, birth date or free text: they are logged and shown.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -97,13 +98,17 @@ class StudyRefused(NodeError):
     """The node declines to read a study: a first-class result, not a fault.
 
     ``code`` is a member value of `dicom_node.domain.RefusalCode`; ``reason`` one sentence
-    for the radiologist.
+    for the radiologist. ``left_out`` may tell more of single images: code and reason by SOP
+    Instance UID.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(
+        self, code: str, reason: str, left_out: Mapping[str, tuple[str, str]] | None = None
+    ) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+        self.left_out = left_out or {}
 
 
 class ObjectRefused(NodeError):

@@ -14,8 +14,10 @@ from dicom_node import log, policy, settings, uids
 from dicom_node.domain import (
     Failure,
     FindingItem,
+    Images,
     ObjectRef,
     Presence,
+    Reason,
     Refusal,
     RefusalCode,
     RunState,
@@ -25,9 +27,11 @@ from dicom_node.domain import (
     StudyRef,
     TriageResult,
     WorklistItem,
+    refused,
 )
 from dicom_node.errors import NodeError, PixelError, StudyRefused
-from dicom_node.intake.eligibility import eligible, modality
+from dicom_node.intake.eligibility import eligible
+from dicom_node.intake.eligibility import modality as modality_of
 from dicom_node.pixels import folder, header
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded
@@ -36,6 +40,7 @@ from dicom_node.ports import ResultWriter, Runtime
 from dicom_node.report.encode import to_file
 from dicom_node.report.registry import writers
 from models import runtime as model_runtime
+from worker.fetching import Fetched
 from worker.reading import Reading, read
 
 _PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
@@ -78,17 +83,20 @@ class Bench:
         study = _listed(uid, loaded)
         blank = _blank(study, datetime.now(UTC))
         stage = _Stage()
+        fetched = Fetched([], {})
         try:
             chosen = eligible(study, self.policy)
-            wanted = {s.series_instance_uid for s in chosen.series}
-            readable = [one for one in loaded if one.ref.series_instance_uid in wanted]
-            reading = read(chosen.kind, readable, self.runtime, self.policy, stage.during)
+            wanted = {ref.sop_instance_uid for s in chosen.series for ref in s.instances}
+            readable = [one for one in loaded if one.ref.sop_instance_uid in wanted]
+            fetched = Fetched(readable, chosen.besides())
+            reading = read(chosen.kind, fetched, self.runtime, self.policy, stage.during)
             with stage.during(Stage.REPORT):
                 result = self._result(study, chosen.kind, readable, reading)
                 report = self._write(result, reading, readable)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            return replace(blank, state=RunState.REFUSED, refusal=refusal)
+            images = _left_out(fetched, exc)
+            return replace(blank, state=RunState.REFUSED, refusal=refusal, images=images)
         except NodeError as exc:
             return replace(blank, state=RunState.FAILED, error=Failure(stage.now, str(exc)))
         return _reported(blank, result, report)
@@ -116,6 +124,7 @@ class Bench:
             notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
             measurements=reading.prediction.measurements,
+            images=reading.images,
         )
 
     def _write(
@@ -150,9 +159,11 @@ class _Stage:
 
 def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
     """List the study as an archive would."""
-    by_series: defaultdict[str, list[Loaded]] = defaultdict(list)
+    by_series: defaultdict[tuple[str, str], list[Loaded]] = defaultdict(list)
     for one in loaded:
-        by_series[one.ref.series_instance_uid].append(one)
+        # What an instance is, it says itself: a report may lie in the series of its images.
+        of = one.ref.series_instance_uid, _text(one.dataset, "Modality")
+        by_series[of].append(one)
     patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
     first = loaded[0].dataset
     return StudyRef(
@@ -165,14 +176,21 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
         series=tuple(
             SeriesRef(
                 series_instance_uid=series_uid,
-                modality=_text(series[0].dataset, "Modality"),
+                modality=modality,
                 orthanc_id="",
                 instances=tuple(one.ref for one in series),
             )
-            for series_uid, series in by_series.items()
+            for (series_uid, modality), series in by_series.items()
         ),
         other_patient_ids=tuple(patients[1:]),
     )
+
+
+def _left_out(fetched: Fetched, exc: StudyRefused) -> Images:
+    told = {uid: (why.code.value, why.reason) for uid, why in fetched.left.items()}
+    reason = Reason(RefusalCode(exc.code), exc.reason)
+    uids_of_images = fetched.uids() or tuple(exc.left_out)
+    return refused(uids_of_images, reason, {**told, **exc.left_out})
 
 
 def _unreadable(found: folder.Reading) -> WorklistItem:
@@ -197,7 +215,7 @@ def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:
         accession_number=study.accession_number,
         patient_id=study.patient_id,
         patient_name=study.patient_name,
-        modality=modality(study),
+        modality=modality_of(study),
         study_description=study.study_description,
         state=RunState.RECEIVED,
         priority=None,
@@ -212,6 +230,7 @@ def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:
         assessment=None,
         viewer_url="",
         report=None,
+        images=None,
     )
 
 
@@ -230,4 +249,5 @@ def _reported(blank: WorklistItem, result: TriageResult, report: ObjectRef | Non
         reported_at=now,
         wait_s=(now - blank.received_at).total_seconds() if blank.received_at else None,
         report=report,
+        images=result.images,
     )

@@ -1,7 +1,7 @@
 """The way of one run through the worker, as a story: claim, fetch, read, report, store, confirm."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,16 @@ from dicom_node.domain import (
     Claim,
     Failure,
     Heatmap,
+    Images,
     InstanceRef,
     ObjectRef,
+    Reason,
     Refusal,
     RefusalCode,
     Stage,
     StudyRef,
     TriageResult,
+    refused,
 )
 from dicom_node.errors import (
     ArchiveUnavailable,
@@ -80,6 +83,7 @@ class Attempt:
         self.stage = Stage.CLAIM
         self._node = pipeline
         self._claim = claim
+        self._fetched: Fetched | None = None
 
     def run(self) -> None:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
@@ -101,10 +105,21 @@ class Attempt:
         except LeaseLost:
             raise
         except StudyRefused as exc:
-            node.ledger.runs.refused(claim, Refusal(RefusalCode(exc.code), exc.reason))
+            refusal = Refusal(RefusalCode(exc.code), exc.reason)
+            node.ledger.runs.refused(claim, refusal, self._left_out(exc))
             _log("run.refused", claim, code=exc.code)
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
+
+    def _left_out(self, exc: StudyRefused) -> Images:
+        """Account for the images of a study that is refused."""
+        uids = self._fetched.uids() if self._fetched else tuple(exc.left_out)
+        told = {uid: (why.code.value, why.reason) for uid, why in self._left().items()}
+        reason = Reason(RefusalCode(exc.code), exc.reason)
+        return refused(uids, reason, {**told, **exc.left_out})
+
+    def _left(self) -> Mapping[str, Reason]:
+        return self._fetched.left if self._fetched else {}
 
     def _refuse_poison(self) -> None:
         """Raise WorkerLost for a study that took as many workers with it as the policy allows."""
@@ -119,7 +134,7 @@ class Attempt:
         node, claim = self._node, self._claim
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
-            fetched = fetch(node.archive, study, node.policy)
+            fetched = self._fetched = fetch(node.archive, study, node.policy)
         model = node.runtime.classifier(claim.kind).identity
         input_digest = uids.unordered_digest(
             (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
@@ -128,9 +143,9 @@ class Attempt:
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
             return
-        reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
+        reading = read(claim.kind, fetched, node.runtime, node.policy, self._during)
         with self._during(Stage.RECORD):
-            result = self._recorded(identity, reading, fetched)
+            result = self._recorded(identity, reading)
         with self._during(Stage.REPORT):
             sources = self._sources_now(study, fetched.loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
@@ -181,7 +196,7 @@ class Attempt:
             parts.append(f"run {claim.number}")
         return uids.digest(parts)
 
-    def _recorded(self, identity: str, reading: Reading, fetched: Fetched) -> TriageResult:
+    def _recorded(self, identity: str, reading: Reading) -> TriageResult:
         """Persist the result, or return the one that an earlier attempt persisted.
 
         Objects with the same UIDs must have the same content, whatever a second inference
@@ -202,10 +217,11 @@ class Attempt:
             priority_reason=reading.priority_reason,
             evidence=reading.evidence,
             completed_at=datetime.now(UTC).replace(microsecond=0),
-            notes=reading.notes + fetched.notes,
+            notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
             predecessor=self._predecessor(identity),
             measurements=reading.prediction.measurements,
+            images=reading.images,
         )
         runs.save_result(claim, result)
         return result

@@ -7,19 +7,23 @@ from dataclasses import dataclass, replace
 from dicom_node.domain import (
     Finding,
     Heatmap,
+    Images,
     InstanceRef,
     Prediction,
     Priority,
+    Reason,
+    RefusalCode,
     Sample,
     Stage,
     StudyKind,
+    account,
 )
 from dicom_node.errors import StudyRefused
-from dicom_node.pixels.load import Loaded
 from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
 from dicom_node.worklist.priority import prioritise
+from worker.fetching import Fetched
 
 StageTimer = Callable[[Stage], AbstractContextManager[None]]
 """Brackets the work of one stage; on a clean exit the stage is marked."""
@@ -31,6 +35,7 @@ _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 class Reading:
     """What was read of a study, and what it says; ``evidence`` begins with the key image.
 
+    ``images`` accounts for each image.
     ``samples`` are all that the gate passed, corrected as the model saw them.
     """
 
@@ -40,6 +45,7 @@ class Reading:
     evidence: tuple[InstanceRef, ...]
     notes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    images: Images
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -54,7 +60,7 @@ class Reading:
 
 def read(
     kind: StudyKind,
-    instances: Sequence[Loaded],
+    fetched: Fetched,
     runtime: Runtime,
     policy: Policy,
     during: StageTimer,
@@ -64,15 +70,16 @@ def read(
     Raises StudyRefused where nothing may be read, ModelError where the model fails.
     """
     with during(Stage.DECODE):
-        selection = select(kind, instances, policy.limits)
-    notes = tuple(f"Not read: {refusal.reason}" for _, refusal in selection.refusals)
+        selection = select(kind, fetched.loaded, policy.limits)
     with during(Stage.GATE):
-        samples, refused = _passed(kind, selection.samples, runtime)
-    notes += tuple(f"Not read: {refusal.reason}" for refusal in refused)
+        samples, unfit = _passed(kind, selection.samples, runtime)
     with during(Stage.INFER):
         classifier = runtime.classifier(kind)
         reading = spoken(samples, [classifier.predict(s) for s in samples], policy)
-    return replace(reading, notes=tuple(dict.fromkeys(reading.notes + notes)))
+    read_uids = {ref.sop_instance_uid for sample in samples for ref in sample.sources}
+    images = account(read_uids, {**fetched.left, **selection.left, **unfit})
+    notes = (*reading.notes, *images.sentences())
+    return replace(reading, notes=tuple(dict.fromkeys(notes)), images=images)
 
 
 def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy: Policy) -> Reading:
@@ -85,19 +92,22 @@ def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy:
 
 def _passed(
     kind: StudyKind, samples: Sequence[Sample], runtime: Runtime
-) -> tuple[list[Sample], list[StudyRefused]]:
+) -> tuple[list[Sample], dict[str, Reason]]:
     """Ask the gate about each sample; raise its first refusal where none passes."""
     gate = runtime.gate(kind)
     passed: list[Sample] = []
     refused: list[StudyRefused] = []
+    left: dict[str, Reason] = {}
     for sample in samples:
         try:
             passed.append(gate.check(sample))
         except StudyRefused as exc:
             refused.append(exc)
+            reason = Reason(RefusalCode(exc.code), exc.reason)
+            left |= {ref.sop_instance_uid: reason for ref in sample.sources}
     if not passed:
         raise refused[0]
-    return passed, refused
+    return passed, left
 
 
 def _reading(sample: Sample, prediction: Prediction, policy: Policy) -> Reading:
@@ -109,6 +119,7 @@ def _reading(sample: Sample, prediction: Prediction, policy: Policy) -> Reading:
         evidence=_key_first(sample, prediction),
         notes=sample.notes + prediction.notes,
         samples=(sample,),
+        images=account([ref.sop_instance_uid for ref in sample.sources], {}),
     )
 
 

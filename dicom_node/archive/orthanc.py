@@ -1,5 +1,6 @@
 """Orthanc as the archive, over its REST API (pyorthanc)."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from pyorthanc import Orthanc
 
-from dicom_node.archive import client
+from dicom_node.archive import client, modalities
 from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, Origin, SeriesRef, StudyRef
 from dicom_node.errors import ArchiveFault, StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
@@ -27,6 +28,7 @@ class OrthancArchive:
     def __init__(self, connection: Orthanc) -> None:
         self._client = connection
         self._md5 = lru_cache(_REMEMBERED)(self._ask_md5)
+        self._modality = lru_cache(_REMEMBERED)(self._ask_modality)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -189,23 +191,42 @@ class OrthancArchive:
             patient_name=patient.get("PatientName", ""),
             accession_number=tags.get("AccessionNumber", ""),
             study_description=tags.get("StudyDescription", ""),
-            series=tuple(self._series(s) for s in series),
+            series=tuple(part for s in series for part in self._series(s)),
         )
 
-    def _series(self, entry: Mapping[str, Any]) -> SeriesRef:
+    def _series(self, entry: Mapping[str, Any]) -> list[SeriesRef]:
+        """Return a series, in as many parts as it holds modalities."""
         tags = entry["MainDicomTags"]
-        listed = client.ask(lambda: self._client.get_series_id_instances(entry["ID"])).json()
-        return SeriesRef(
-            series_instance_uid=tags["SeriesInstanceUID"],
-            modality=tags.get("Modality", ""),
-            orthanc_id=entry["ID"],
-            instances=tuple(_instance(i, tags["SeriesInstanceUID"]) for i in listed),
-            description=tags.get("SeriesDescription", ""),
-            series_number=_whole(tags.get("SeriesNumber", "")),
-            manufacturer=tags.get("Manufacturer", ""),
-            last_update=_time(entry["LastUpdate"]),
-            positions_mm=_positions([i["MainDicomTags"] for i in listed]),
+        wish = {"Resources": [entry["ID"]], "Level": "Instance", "Metadata": True}
+        listed = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
+        parts = modalities.grouped(tags.get("Modality", ""), listed, self._own_modality)
+        return [_part(entry, modality, members) for modality, members in parts.items()]
+
+    def _own_modality(self, instance: Mapping[str, Any]) -> str:
+        return self._modality(instance["ID"], instance["FileUuid"])
+
+    def _ask_modality(self, orthanc_id: str, _revision: str) -> str:
+        return self._text(
+            lambda: self._client.get_instances_id_content_path(orthanc_id, "0008-0060")
         )
+
+
+def _part(
+    entry: Mapping[str, Any], modality: str, listed: Sequence[Mapping[str, Any]]
+) -> SeriesRef:
+    """Return the instances of a series that are of one modality."""
+    tags = entry["MainDicomTags"]
+    return SeriesRef(
+        series_instance_uid=tags["SeriesInstanceUID"],
+        modality=modality,
+        orthanc_id=entry["ID"],
+        instances=tuple(_instance(i, tags["SeriesInstanceUID"]) for i in listed),
+        description=tags.get("SeriesDescription", ""),
+        series_number=_whole(tags.get("SeriesNumber", "")),
+        manufacturer=tags.get("Manufacturer", ""),
+        last_update=_time(entry["LastUpdate"]),
+        positions_mm=_positions([i["MainDicomTags"] for i in listed]),
+    )
 
 
 def _merged(first: StudyRef, others: Sequence[StudyRef]) -> StudyRef:
@@ -251,15 +272,22 @@ def _whole(text: str) -> int | None:
 
 
 def _positions(instances: Sequence[Mapping[str, str]]) -> tuple[float, ...]:
-    """Project each Image Position (Patient) on the normal of its own orientation."""
-    found = []
+    """Project each Image Position (Patient) on the normal of its own orientation.
+
+    A scout among slices lies along another axis, and says nothing of where they lie: only those
+    of the commonest one count.
+    """
+    found: list[tuple[int, float]] = []
     for tags in instances:
         position = _numbers(tags.get("ImagePositionPatient", ""), 3)
         orientation = _numbers(tags.get("ImageOrientationPatient", ""), 6)
         if position is not None and orientation is not None:
             with np.errstate(over="ignore", invalid="ignore"):
-                found.append(float(np.cross(orientation[:3], orientation[3:]) @ position))
-    return tuple(place for place in found if abs(place) < _FARTHEST_MM)  # False for NaN
+                normal = np.cross(orientation[:3], orientation[3:])
+                found.append((int(np.argmax(np.abs(normal))), float(normal @ position)))
+    near = [(axis, place) for axis, place in found if abs(place) < _FARTHEST_MM]  # False for NaN
+    axes = Counter(axis for axis, _ in near).most_common(1)
+    return tuple(place for axis, place in near if axis == axes[0][0])
 
 
 def _numbers(text: str, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:

@@ -1,5 +1,6 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
+from dicom_node.domain.accounting import Images, LeftOut, Omission, Reason, account, refused
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
 from dicom_node.domain.person import (
     ANONYMOUS,
@@ -14,6 +15,7 @@ from dicom_node.domain.person import (
     is_subject,
     subject,
 )
+from dicom_node.domain.refusal import Refusal, RefusalCode
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -23,8 +25,6 @@ from dicom_node.domain.result import (
     Prediction,
     Presence,
     Priority,
-    Refusal,
-    RefusalCode,
     TriageResult,
 )
 from dicom_node.domain.run import (
@@ -52,6 +52,7 @@ from dicom_node.domain.shadow import (
     statement,
 )
 from dicom_node.domain.study import (
+    IMAGELESS,
     Change,
     Changes,
     Entry,
@@ -76,6 +77,7 @@ from dicom_node.domain.worklist import (
 
 __all__ = [
     "ANONYMOUS",
+    "IMAGELESS",
     "NODES_OWN",
     "RESERVED",
     "UNKNOWN",
@@ -96,19 +98,23 @@ __all__ = [
     "Geometry",
     "Heatmap",
     "Identity",
+    "Images",
     "InstanceRef",
+    "LeftOut",
     "Level",
     "MatchingKey",
     "Measurement",
     "ModelIdentity",
     "ModelState",
     "ObjectRef",
+    "Omission",
     "Opinion",
     "Origin",
     "Prediction",
     "Presence",
     "Priority",
     "ReadingPair",
+    "Reason",
     "Refusal",
     "RefusalCode",
     "Region",
@@ -138,9 +144,11 @@ __all__ = [
     "UserAccount",
     "WorklistHead",
     "WorklistItem",
+    "account",
     "checked_name",
     "is_subject",
     "most_urgent",
+    "refused",
     "statement",
     "subject",
     "turn",

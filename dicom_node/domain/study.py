@@ -4,6 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+IMAGELESS: Final = frozenset({
+    "ANN", "AR", "ASMT", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "KER", "KO",
+    "LEN", "OAM", "PLAN", "PM", "POS", "PR", "REG", "RESP", "RTDOSE", "RTINTENT", "RTPLAN",
+    "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SMR", "SR", "SRF", "TEXTUREMAP",
+    "VA",
+})  # fmt: skip
+"""Modalities of documents, curves, plans, and marks on images that lie elsewhere (PS3.3 C.7.3.1.1).
+
+Nobody waits for a reading of these.
+"""
 
 
 class StudyKind(StrEnum):

@@ -9,6 +9,7 @@ from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
     InstanceRef,
+    Reason,
     Refusal,
     RefusalCode,
     RunRequest,
@@ -19,6 +20,7 @@ from dicom_node.domain import (
     Trigger,
     Urgency,
     most_urgent,
+    refused,
     turn,
 )
 from dicom_node.errors import QueueUnavailable, StudyNotFound, StudyRefused
@@ -134,7 +136,9 @@ class Admission:
             return eligible(study, self._policy)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            self._studies.refuse(study.study_instance_uid, refusal, looked_at=asked_at)
+            left_out = refused(tuple(exc.left_out), Reason(refusal.code, exc.reason), exc.left_out)
+            uid = study.study_instance_uid
+            self._studies.refuse(uid, refusal, left_out, looked_at=asked_at)
             raise
 
     def _request(

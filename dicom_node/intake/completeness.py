@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from dicom_node.contiguity import contiguity
+from dicom_node.contiguity import contiguity, without_strays
 from dicom_node.domain import SeriesRef, StudyKind
 from dicom_node.intake.eligibility import Eligible
 from dicom_node.policy import Policy
@@ -27,6 +27,11 @@ def ready_at(eligible: Eligible, policy: Policy) -> datetime:
 
 
 def _is_whole(series: Sequence[SeriesRef], min_slices: int) -> bool:
-    """Whether at least one stack stands, and no stack has a hole."""
-    stacks = [s for s in series if len(s.positions_mm) >= min_slices]
-    return bool(stacks) and all(contiguity(s.positions_mm).is_contiguous for s in stacks)
+    """Whether at least one stack stands, and no stack has a hole.
+
+    Images that were taken again and again at a few places, to watch contrast agent arrive, are
+    no stack; and one absurd position is no hole.
+    """
+    found = [contiguity(without_strays(s.positions_mm)) for s in series]
+    stacks = [one for one in found if len(one.positions_mm) >= min_slices]
+    return bool(stacks) and all(one.is_contiguous for one in stacks)

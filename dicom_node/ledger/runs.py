@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from dicom_node.domain import (
     Claim,
     Failure,
+    Images,
     ModelIdentity,
     ObjectRef,
     Refusal,
@@ -157,10 +158,11 @@ class RunBook:
             settle(session, study)
             note(session, act, "run.reported", run)
 
-    def refused(self, claim: Claim, refusal: Refusal) -> None:
-        """End the run REFUSED; supersede older ones."""
+    def refused(self, claim: Claim, refusal: Refusal, images: Images | None = None) -> None:
+        """End the run REFUSED, with the account of its images; supersede older ones."""
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
+            results.put_images(run, images)
             supersede(session, run, self._database.now())
             self._end(session, study, run, refusal)
 

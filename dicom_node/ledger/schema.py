@@ -63,6 +63,7 @@ class StudyRow(Base):
     error_stage: Mapped[Stage | None]
     error_message: Mapped[str | None]
     gone_at: Mapped[datetime | None]
+    images: Mapped[str | None]
 
 
 class RunRow(Base):
@@ -132,6 +133,7 @@ class RunRow(Base):
     error_message: Mapped[str | None]
     priority: Mapped[Priority | None]
     priority_reason: Mapped[str | None]
+    images: Mapped[str | None]
 
     @property
     def model(self) -> ModelIdentity | None:

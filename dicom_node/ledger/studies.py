@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
     Failure,
+    Images,
     ModelIdentity,
     ModelState,
     Refusal,
@@ -21,6 +22,7 @@ from dicom_node.ledger import departures
 from dicom_node.ledger.audit import note_ending, note_verdict
 from dicom_node.ledger.clock import bring_nearer
 from dicom_node.ledger.database import Database
+from dicom_node.ledger.results import put_images
 from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
@@ -145,15 +147,20 @@ class StudyBook:
             _forget_look(lock_study(session, study_instance_uid), at)
 
     def refuse(
-        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+        self,
+        study_instance_uid: str,
+        refusal: Refusal,
+        images: Images | None = None,
+        *,
+        looked_at: datetime | None = None,
     ) -> None:
-        """End a study REFUSED without a worker.
+        """End a study REFUSED without a worker, with the account of its images.
 
         Where it has ended runs, run N+1 stands for this verdict, REFUSED at once, and
         supersedes them; a QUEUED or RUNNING one is left alone, since its worker will see the
         same. The same verdict twice is one. ``looked_at`` as in `looked_at`; None: now.
         """
-        self._end(study_instance_uid, refusal, looked_at)
+        self._end(study_instance_uid, refusal, looked_at, images)
 
     def fail(
         self, study_instance_uid: str, failure: Failure, *, looked_at: datetime | None = None
@@ -213,7 +220,11 @@ class StudyBook:
                 _publish(session, model)  # in one order: two workers must not wait in a circle
 
     def _end(
-        self, study_instance_uid: str, ending: Refusal | Failure, looked_at: datetime | None
+        self,
+        study_instance_uid: str,
+        ending: Refusal | Failure,
+        looked_at: datetime | None,
+        images: Images | None = None,
     ) -> None:
         now = self._database.now()
         with self._database.write() as session:
@@ -224,13 +235,17 @@ class StudyBook:
             run = newest(session, study_instance_uid)
             last = study if run is None else run
             if last.state is state_of(ending) and get_ending(last) == ending:
+                put_images(last, images)
                 return
             act = Act(now, "node", reason_of(ending))
             if run is None:
                 verdict(session, study, ending, act)
+                put_images(study, images)
                 note_verdict(session, act, ending, study_instance_uid)
             elif run.state.is_final:
-                _end_run(session, study, copy_of(session, run, now), ending, act)
+                run = copy_of(session, run, now)
+                _end_run(session, study, run, ending, act)
+                put_images(run, images)
 
 
 def _forget_look(study: StudyRow, at: datetime) -> None:

@@ -8,6 +8,7 @@ from dicom_node.domain import (
     Claim,
     DueDelivery,
     Failure,
+    Images,
     ModelIdentity,
     ObjectRef,
     Refusal,
@@ -85,8 +86,8 @@ class RunBook(Protocol):
         """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
         ...
 
-    def refused(self, claim: Claim, refusal: Refusal) -> None:
-        """End the run REFUSED; supersede older ones."""
+    def refused(self, claim: Claim, refusal: Refusal, images: Images | None = None) -> None:
+        """End the run REFUSED, with the account of its images; supersede older ones."""
         ...
 
     def failed(
@@ -152,7 +153,12 @@ class StudyBook(Protocol):
         ...
 
     def refuse(
-        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+        self,
+        study_instance_uid: str,
+        refusal: Refusal,
+        images: Images | None = None,
+        *,
+        looked_at: datetime | None = None,
     ) -> None:
         """End a study that has no run REFUSED, and forget the look that was due by then."""
         ...

@@ -10,6 +10,8 @@ import pytest
 from dicom_node import policy
 from dicom_node.domain import (
     Failure,
+    Images,
+    LeftOut,
     Origin,
     RunState,
     SeriesRef,
@@ -178,11 +180,15 @@ def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
 
 
 def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
-    subject = study([series("film", "CR")], other_patient_ids=("P2",))
+    listed = [series("film", "CR", slices=2), series("head", "MR")]
+    subject = study(listed, other_patient_ids=("P2",))
     desk.archive.put(subject)
     with pytest.raises(StudyRefused):
         desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
     assert desk.state(subject) is RunState.REFUSED
+    (item,) = desk.ledger.queries.worklist()
+    assert item.refusal is not None
+    assert item.images == Images(2, 0, (LeftOut(2, item.refusal.code, item.refusal.reason),))
 
 
 @dataclass

@@ -140,3 +140,15 @@ def test_no_patient_attribute_outside_its_own_columns(ledger: Ledger) -> None:
                 named = {k for k, v in row.items() if "SECRET" in str(v)}
                 assert named <= kept.get(table.name, set())
     assert "SECRET" in PATIENT_NAME
+
+
+def test_runs_of_before_have_no_account_of_their_images(
+    ledger: Ledger, url: str, clock: Clock
+) -> None:
+    del clock
+    report(ledger)
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0006")
+    migrate(url)
+    (item,) = ledger.queries.worklist()
+    assert item.images is None

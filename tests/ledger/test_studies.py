@@ -8,6 +8,8 @@ import pytest
 from dicom_node.domain import (
     Assessment,
     Failure,
+    Images,
+    LeftOut,
     Refusal,
     RefusalCode,
     RunState,
@@ -48,6 +50,20 @@ def test_record_keeps_a_state(ledger: Ledger) -> None:
     ledger.studies.refuse(STUDY, REFUSAL)
     ledger.studies.record(study(), "CR")
     assert ledger.queries.worklist()[0].state is RunState.REFUSED
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_refuse_keeps_the_newest_account_of_the_images(
+    ledger: Ledger, *, is_read_before: bool
+) -> None:
+    ledger.studies.record(study(), "CR")
+    if is_read_before:
+        report(ledger)
+    for count in (2, 3):
+        images = Images(count, 0, (LeftOut(count, REFUSAL.code, REFUSAL.reason),))
+        ledger.studies.refuse(STUDY, REFUSAL, images)
+        (item,) = ledger.queries.worklist()
+        assert item.images == images
 
 
 def test_study_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> None:

@@ -22,6 +22,10 @@ def _ct(*of: list[Loaded]) -> Selection:
     return select(StudyKind.CT, [one for part in of for one in part], LIMITS)
 
 
+def _uids(instances: list[Loaded]) -> list[str]:
+    return [one.ref.sop_instance_uid for one in instances]
+
+
 def _name(sample: Sample) -> str:
     names = {uids.derive("series", name): name for name in ("a", "b", "c", "d")}
     return names[sample.sources[0].series_instance_uid]
@@ -104,10 +108,10 @@ def test_select_other_series_are_refused_beside_the_one_read() -> None:
     dose = series([0], "d", SOPClassUID=SecondaryCaptureImageStorage, ConversionType="WSD")
     selection = _ct(scout, series(_PLACES, "a"), coronal, dose)
     assert [_name(sample) for sample in selection.samples] == ["a"]
-    assert {uid: refusal.code for uid, refusal in selection.refusals} == {
-        uids.derive("series", "b"): RefusalCode.SCOUT,
-        uids.derive("series", "c"): RefusalCode.NOT_AXIAL,
-        uids.derive("series", "d"): RefusalCode.SCREEN_CAPTURE,
+    assert {uid: why.code for uid, why in selection.left.items()} == {
+        **dict.fromkeys(_uids(scout), RefusalCode.SCOUT),
+        **dict.fromkeys(_uids(coronal), RefusalCode.NOT_AXIAL),
+        **dict.fromkeys(_uids(dose), RefusalCode.SCREEN_CAPTURE),
     }
 
 
@@ -122,7 +126,8 @@ def test_select_damaged_best_series_falls_back_to_the_next() -> None:
     damaged[0].dataset.PixelData = b"\0"
     selection = _ct(damaged, series(_PLACES, "b", ConvolutionKernel="BONE"))
     assert [_name(sample) for sample in selection.samples] == ["b"]
-    assert [refusal.code for _, refusal in selection.refusals] == [RefusalCode.UNDECODABLE]
+    assert {why.code for why in selection.left.values()} == {RefusalCode.UNDECODABLE}
+    assert set(selection.left) == set(_uids(damaged))
 
 
 def test_select_projection_film_called_ct_is_inconsistent() -> None:
@@ -140,7 +145,7 @@ def test_select_every_film_is_a_sample() -> None:
     blank = loaded(film(np.zeros((32, 24), np.uint16), SOPInstanceUID=uids.derive("blank")))
     selection = select(StudyKind.CXR, [*films, blank], LIMITS)
     assert [sample.sources for sample in selection.samples] == [(one.ref,) for one in films]
-    assert [(uid, refusal.code) for uid, refusal in selection.refusals] == [
+    assert [(uid, why.code) for uid, why in selection.left.items()] == [
         (uids.derive("blank"), RefusalCode.BLANK_IMAGE)
     ]
 
@@ -192,9 +197,7 @@ def test_select_series_that_cannot_be_looked_at_is_refused_and_the_rest_compared
     hollow = series(_PLACES, "a", ConvolutionKernel="SOFT", RescaleSlope=None)
     selection = _ct(hollow, series(_PLACES, "b"), series(_PLACES, "c", ConvolutionKernel="LUNG"))
     assert [_name(sample) for sample in selection.samples] == ["b"]
-    assert (uids.derive("series", "a"), RefusalCode.INCONSISTENT_HEADER) in {
-        (uid, refusal.code) for uid, refusal in selection.refusals
-    }
+    assert {selection.left[uid].code for uid in _uids(hollow)} == {RefusalCode.INCONSISTENT_HEADER}
 
 
 def test_select_no_series_that_can_be_decoded_is_refused() -> None:
