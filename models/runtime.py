@@ -67,6 +67,11 @@ class ModelRuntime:
         self._classifiers = classifiers
         self._device = device
 
+    @property
+    def device(self) -> str:
+        """Where the models run: cpu or cuda."""
+        return self._device
+
     def gate(self, kind: StudyKind) -> Gate:
         """Return the gate for this kind of study."""
         return self._gates.of(kind)

@@ -5,12 +5,12 @@
 """
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from celery.worker.request import Request
 
 from dicom_node import checkpoints, foreign, log, settings
 from dicom_node.intake.broker import INTAKE_QUEUE, TRANSPORT_OPTIONS
-from worker import limits
+from worker import lifecycle, limits, readiness
 from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
@@ -54,6 +54,9 @@ app.conf.update(
 )
 
 
+app.steps["consumer"].add(readiness.Consumption)
+
+
 class RunRequest(Request):  # type: ignore[misc]  # Celery carries no types
     """The message of a run, with a point on each side of its acknowledgement."""
 
@@ -76,4 +79,10 @@ def _warm_up(**_options: object) -> None:
     limits.confine(_settings)
     from worker import tasks  # noqa: PLC0415  # the tasks module imports this one
 
-    tasks.pipeline()
+    tasks.reader.open()
+
+
+@worker_process_shutdown.connect
+def _say_farewell(**_options: object) -> None:
+    """Let the ledger forget this worker: one that was ended in good order is missed by nobody."""
+    lifecycle.say_farewell()

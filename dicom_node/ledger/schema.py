@@ -125,6 +125,7 @@ class RunRow(Base):
     retry_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
     turnaround_s: Mapped[float | None] = mapped_column(Float)
     refusal_code: Mapped[RefusalCode | None]
     refusal_reason: Mapped[str | None]
@@ -282,6 +283,18 @@ class ServedModelRow(Base):
     version: Mapped[str]
     weights_sha256: Mapped[str]
     card: Mapped[str]
+    ready: Mapped[bool] = mapped_column(Boolean)
+    message: Mapped[str]
+    device: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
+class WorkerRow(Base):
+    """A worker process, and the last that it said of itself."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
     ready: Mapped[bool] = mapped_column(Boolean)
     message: Mapped[str]
     device: Mapped[str]
