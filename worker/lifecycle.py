@@ -3,10 +3,8 @@
 import os
 import socket
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from dicom_node import log, policy, settings
 from dicom_node.archive import destinations
@@ -20,11 +18,13 @@ from dicom_node.intake.dispatch import Dispatcher
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Policy
-from dicom_node.ports import Destination, Runtime
+from dicom_node.ports import Runtime
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
 from models import catalogue
 from worker import inventory
+from worker.deliveries import Sender
 from worker.outbox import Outbox
 from worker.pipeline import Pipeline
 from worker.shadow import Shadow
@@ -40,7 +40,7 @@ class Node:
     policy: Policy
     archive: OrthancArchive
     ledger: Ledger
-    destinations: Mapping[str, Destination]
+    outbox: Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Intake:
     reconcile: Reconcile
     departures: Departures
     relay: Relay
+    sender: Sender
 
 
 def open_node() -> Node:
@@ -63,7 +64,7 @@ def open_node() -> Node:
         policy=policy.load(chosen.policy),
         archive=OrthancArchive.connect(chosen),
         ledger=open_ledger(chosen.database, chosen.viewer_url),
-        destinations=destinations.build(chosen),
+        outbox=Outbox(Layout.of(chosen).outbox),
     )
 
 
@@ -82,7 +83,15 @@ def open_intake() -> Intake:
     departures = Departures(node.archive, node.ledger.studies)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
-    return Intake(node, admission, reconcile, departures, relay)
+    node.ledger.deliveries.want({d.name: d.objects for d in node.settings.destinations})
+    sender = Sender(
+        node.ledger.deliveries,
+        destinations.build(node.settings),
+        node.archive,
+        node.policy.retry,
+        node.outbox,
+    )
+    return Intake(node, admission, reconcile, departures, relay, sender)
 
 
 def _collector(chosen: Settings) -> Collector | None:
@@ -134,6 +143,7 @@ def open_pipeline() -> Pipeline:
     Raises ModelError where the models cannot be trusted, SettingsError and LedgerError.
     """
     node = reading_node()
+    node.outbox.clear()  # a worker of an older version kept results there
     tell_unfit("the models are being loaded")
     runtime, shadow = _models(node)
     return Pipeline(
@@ -142,10 +152,6 @@ def open_pipeline() -> Pipeline:
         runtime=runtime,
         writers=tuple(writers(node.settings.ae_title).values()),
         policy=node.policy,
-        outbox=Outbox(
-            Path(node.settings.root) / "outbox",
-            tuple((d.name, d.objects) for d in node.settings.destinations),
-        ),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         shadow=shadow,
     )

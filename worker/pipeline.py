@@ -37,7 +37,6 @@ from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
 from worker.fetching import Fetched, fetch
-from worker.outbox import Outbox
 from worker.reading import Reading, read
 from worker.shadow import Shadow
 
@@ -51,7 +50,6 @@ class Pipeline:
     runtime: Runtime
     writers: Sequence[ResultWriter]
     policy: Policy
-    outbox: Outbox
     worker: str
     shadow: Shadow | None = None
 
@@ -260,7 +258,7 @@ class Attempt:
         ]
 
     def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:
-        """Store, read back, and plan the deliveries, in this order."""
+        """Store, and read back; intake plans the deliveries once the run is REPORTED."""
         with self._during(Stage.STORE):
             for _, _, content in files:
                 self._node.archive.store(content)
@@ -268,10 +266,6 @@ class Attempt:
             for name, ref, _ in files:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
-        for name, ref, content in files:
-            self._node.outbox.post(
-                self._node.ledger.deliveries, self._claim.run_id, name, ref, content
-            )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

@@ -18,7 +18,6 @@ from dicom_node.errors import (
 from dicom_node.foreign import where
 from dicom_node.intake.broker import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import DELIVER_TASK, RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
-from worker.deliveries import deliver_due
 from worker.lifecycle import Intake, open_intake, open_pipeline, tell_unfit
 from worker.limits import HARD_AFTER_S
 from worker.pipeline import Attempt
@@ -66,9 +65,7 @@ def deliver() -> None:
         _delivering,
         {
             "audit": lambda: parts.relay.run(node.policy.retry),
-            "deliveries": lambda: deliver_due(
-                node.ledger.deliveries, node.destinations, node.archive, node.policy.retry
-            ),
+            "deliveries": parts.sender.round,
         },
     )
 

@@ -205,13 +205,21 @@ class DeliveryRow(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"))
     destination: Mapped[str]
     sop_instance_uid: Mapped[str]
-    file: Mapped[str]
     state: Mapped[str]
     attempts: Mapped[int]
     message: Mapped[str]
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     planned_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class WishRow(Base):
+    """A destination, and a writer whose objects it gets."""
+
+    __tablename__ = "wishes"
+
+    destination: Mapped[str] = mapped_column(primary_key=True)
+    writer: Mapped[str] = mapped_column(primary_key=True)
 
 
 class TransitionRow(Base):

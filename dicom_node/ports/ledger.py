@@ -1,6 +1,6 @@
 """The ledger's books, as the parts that write in them see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -191,29 +191,28 @@ class StudyBook(Protocol):
 class DeliveryBook(Protocol):
     """The ledger's side of deliveries (`dicom_node.ledger.deliveries`)."""
 
-    def plan(
-        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
-    ) -> bool:
-        """Plan a delivery to each place, all or none; planning twice is harmless.
+    def want(self, wishes: Mapping[str, Set[str]]) -> None:
+        """Say which destinations there are, each with the writers whose objects it gets."""
+        ...
 
-        False where none of them waits for the file any more.
-        """
+    def plan_late(self) -> int:
+        """Plan what was reported before anybody had named the destinations; return how many."""
         ...
 
     def due(self, now: datetime) -> Sequence[DueDelivery]:
         """Return deliveries whose time has come."""
         ...
 
-    def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; False where no destination waits for the file any more."""
+    def delivered(self, delivery_id: int) -> None:
+        """End a delivery DELIVERED."""
         ...
 
-    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
-        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
+    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
+        """Try again at ``retry_at``; None ends it FAILED."""
         ...
 
-    def put_away(self, delivery_id: int) -> bool:
-        """Forget a delivery that was withdrawn. The answer is as of `delivered`."""
+    def put_off(self, delivery_id: int, retry_at: datetime) -> None:
+        """Try again at ``retry_at``, without counting an attempt."""
         ...
 
 

@@ -1,4 +1,7 @@
-"""Keep what each worker says of itself, and when a run's deliveries were planned."""
+"""Keep what workers say of themselves and destinations want, and when deliveries were planned.
+
+Where a worker kept an object's file is no longer of interest: the archive has it.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,11 +23,21 @@ def upgrade() -> None:
         sa.Column("seen_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_workers"),
     )
+    op.create_table(
+        "wishes",
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("writer", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("destination", "writer", name="pk_wishes"),
+    )
     op.add_column("runs", sa.Column("planned_at", TIME))
     op.execute("UPDATE runs SET planned_at = finished_at WHERE state = 'REPORTED'")
+    op.execute("UPDATE deliveries SET due_at = NULL WHERE state = 'WITHDRAWN'")
+    op.drop_column("deliveries", "file")
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.add_column("deliveries", sa.Column("file", sa.Text(), nullable=False, server_default=""))
     op.drop_column("runs", "planned_at")
+    op.drop_table("wishes")
     op.drop_table("workers")
