@@ -29,6 +29,7 @@
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
     ├── AccessError              a user, a password or a session is not as it must be
+    ├── StudyIncomplete        * more of the study is expected; says until when to wait
     ├── WorkerLost               every worker that tried this run died of it
     ├── TookTooLong              a reading ran into its time limit
     ├── OutOfMemory              a reading needs more memory than a worker may have
@@ -40,6 +41,7 @@ Each message says what happened, to which study, and what to do. Messages never 
 patient's name, id, birth date or free text: they are logged and shown.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -176,6 +178,17 @@ class LeaseLost(LedgerError):
 
 class AccessError(NodeError):
     """A user, a password or a session is not as it must be; the message says what to do."""
+
+
+class StudyIncomplete(NodeError):
+    """More of the study may still come; it is read at ``until`` at the latest, as it is then."""
+
+    retryable = True
+    counts = False
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class WorkerLost(NodeError):

@@ -36,7 +36,8 @@ from dicom_node.ports import ResultWriter, Runtime
 from dicom_node.report.encode import to_file
 from dicom_node.report.registry import writers
 from models import runtime as model_runtime
-from worker.reading import Reading, read
+from worker.coverage import announced
+from worker.reading import Reading, read, with_announced
 
 _PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
 
@@ -83,6 +84,7 @@ class Bench:
             wanted = {s.series_instance_uid for s in chosen.series}
             readable = [one for one in loaded if one.ref.series_instance_uid in wanted]
             reading = read(chosen.kind, readable, self.runtime, self.policy, stage.during)
+            reading = with_announced(reading, announced(study, readable))
             with stage.during(Stage.REPORT):
                 result = self._result(study, chosen.kind, readable, reading)
                 report = self._write(result, reading, readable)
@@ -116,6 +118,7 @@ class Bench:
             notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
             measurements=reading.prediction.measurements,
+            incomplete=reading.incomplete,
         )
 
     def _write(

@@ -26,19 +26,25 @@ from dicom_node.errors import (
     LeaseLost,
     NodeError,
     PatientIdentityChanged,
+    StudyIncomplete,
     StudyNotFound,
     StudyRefused,
     WorkerLost,
 )
+from dicom_node.intake.eligibility import eligible
 from dicom_node.ledger import Ledger
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
+from worker.coverage import announced
 from worker.fetching import Fetched, fetch
-from worker.reading import Reading, read
+from worker.reading import Reading, read, with_announced
 from worker.shadow import Shadow
+
+_SKEW = timedelta(seconds=5)
+"""By how much the archive's clock may go before ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Pipeline:
         again = error.retryable and (claim.failures < retry.attempts or not error.counts)
         delay = timedelta(seconds=retry.pause_s(claim.failures))
         retry_at = datetime.now(UTC) + delay if again else None
+        if isinstance(error, StudyIncomplete):
+            retry_at = error.until
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
 
@@ -126,7 +134,15 @@ class Attempt:
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
             return
-        reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
+        reading = read(
+            claim.kind,
+            fetched.loaded,
+            node.runtime,
+            node.policy,
+            self._during,
+            lambda cut_off: self._wait_for_more(study, cut_off),
+        )
+        reading = with_announced(reading, announced(study, fetched.loaded))
         with self._during(Stage.RECORD):
             result = self._recorded(identity, reading, fetched)
         with self._during(Stage.REPORT):
@@ -138,6 +154,20 @@ class Attempt:
         _log("run.reported", claim, priority=result.priority.value)
         if node.shadow is not None:
             node.shadow.follow(claim, reading.samples)
+
+    def _wait_for_more(self, study: StudyRef, cut_off: str) -> None:
+        """Raise StudyIncomplete while the rest of a CT may still come: as long as for a gap.
+
+        A person who asks for a study wants it read as it is.
+        """
+        if not self._claim.trigger.is_automatic:
+            return
+        wait = timedelta(seconds=self._node.policy.completeness.ct_deadline_s)
+        series = eligible(study, self._node.policy).series
+        seen, now = [s.last_update for s in series if s.last_update], datetime.now(UTC)
+        until = max(seen, default=now - wait) + wait
+        if now < until <= now + wait + _SKEW:  # later still: the clock was set back since
+            raise StudyIncomplete(f"{cut_off} The node waits for the rest of it.", until)
 
     @contextmanager
     def _kept_alive(self) -> Iterator[None]:
@@ -204,6 +234,7 @@ class Attempt:
             parameters=dict(reading.prediction.parameters),
             predecessor=self._predecessor(identity),
             measurements=reading.prediction.measurements,
+            incomplete=reading.incomplete,
         )
         runs.save_result(claim, result)
         return result

@@ -20,6 +20,7 @@ from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
 from dicom_node.worklist.priority import prioritise
+from worker.coverage import cut_off
 
 StageTimer = Callable[[Stage], AbstractContextManager[None]]
 """Brackets the work of one stage; on a clean exit the stage is marked."""
@@ -31,7 +32,8 @@ _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 class Reading:
     """What was read of a study, and what it says; ``evidence`` begins with the key image.
 
-    ``samples`` are all that the gate passed, corrected as the model saw them.
+    ``samples`` are all that the gate passed, corrected as the model saw them. ``incomplete`` says
+    what of a study has not come, '' where nothing is amiss.
     """
 
     prediction: Prediction
@@ -40,6 +42,7 @@ class Reading:
     evidence: tuple[InstanceRef, ...]
     notes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    incomplete: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -52,19 +55,29 @@ class Reading:
         return self.prediction.heatmaps
 
 
+def at_once(cut_off: str) -> None:
+    """Wait for nothing that may still come."""
+    del cut_off
+
+
 def read(
     kind: StudyKind,
     instances: Sequence[Loaded],
     runtime: Runtime,
     policy: Policy,
     during: StageTimer,
+    wait: Callable[[str], None] = at_once,
 ) -> Reading:
     """Read the study's eligible instances; of several films the most urgent one speaks.
 
-    Raises StudyRefused where nothing may be read, ModelError where the model fails.
+    ``wait`` hears that the lungs are cut off, and may raise StudyIncomplete to have the study read
+    later. Raises StudyRefused where nothing may be read, ModelError where the model fails.
     """
     with during(Stage.DECODE):
         selection = select(kind, instances, policy.limits)
+        cut = cut_off(selection.samples)
+    if cut:
+        wait(cut)
     notes = tuple(f"Not read: {refusal.reason}" for _, refusal in selection.refusals)
     with during(Stage.GATE):
         samples, refused = _passed(kind, selection.samples, runtime)
@@ -72,7 +85,25 @@ def read(
     with during(Stage.INFER):
         classifier = runtime.classifier(kind)
         reading = spoken(samples, [classifier.predict(s) for s in samples], policy)
-    return replace(reading, notes=tuple(dict.fromkeys(reading.notes + notes)))
+    cuts = (cut,) if cut else ()
+    return replace(
+        reading,
+        notes=tuple(dict.fromkeys(cuts + reading.notes + notes)),
+        incomplete=cut or _gaps(samples),
+    )
+
+
+def with_announced(reading: Reading, missing: str) -> Reading:
+    """Return the reading with a note where announced images have not come."""
+    if not missing:
+        return reading
+    incomplete = f"{reading.incomplete} {missing}".strip()
+    return replace(reading, notes=(missing, *reading.notes), incomplete=incomplete)
+
+
+def _gaps(samples: Sequence[Sample]) -> str:
+    missing = sum(sample.geometry.gaps for sample in samples)
+    return f"Series incomplete: {missing} missing slices." if missing else ""
 
 
 def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy: Policy) -> Reading:

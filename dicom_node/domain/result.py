@@ -152,7 +152,7 @@ class TriageResult:
 
     ``evidence`` are the instances that were read, the first of them the one that the findings
     rest on. ``completed_at`` is fixed when the result is persisted, so that encoding it twice
-    gives the same bytes.
+    gives the same bytes. ``incomplete`` says what of the study had not come, '' where it was whole.
     """
 
     run_identity: str
@@ -169,3 +169,4 @@ class TriageResult:
     parameters: Mapping[str, str] = field(default_factory=dict)
     predecessor: "ObjectRef | None" = None
     measurements: tuple[Measurement, ...] = ()
+    incomplete: str = ""
