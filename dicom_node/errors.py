@@ -26,6 +26,7 @@
     ├── QueueUnavailable         * the broker does not answer
     ├── LedgerError
     │   ├── LedgerUnavailable    * the database does not answer
+    │   ├── LedgerDamaged          the database file is no longer sound
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
     ├── AccessError              a user, a password or a session is not as it must be
@@ -42,6 +43,7 @@ patient's name, id, birth date or free text: they are logged and shown.
 """
 
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -166,6 +168,24 @@ class LedgerUnavailable(LedgerError):
     """The ledger's database does not answer, or stays locked."""
 
     retryable = True
+
+
+class LedgerDamaged(LedgerError):
+    """The database's file is no longer sound; the message says which, and how to restore it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"the ledger {file} is damaged. {self.advice(file)}")
+
+    @staticmethod
+    def advice(file: Path) -> str:
+        """Return what to do about it."""
+        return (
+            f"End the node (dicom-node down), move {file.name}, {file.name}-wal and "
+            f"{file.name}-shm aside, and put a backup in their place; without one, try: sqlite3 "
+            f"ASIDE .recover | sqlite3 {file}. Where neither helps, start without a file: the node "
+            "makes a new ledger, and NODE_BACKLOG says for how many hours back the studies in "
+            "Orthanc are read again"
+        )
 
 
 class RunNotFound(LedgerError):

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 
 from dicom_node import log, policy, settings
@@ -79,7 +80,13 @@ def open_intake() -> Intake:
         node.policy,
     )
     inventory.note_site(node.ledger.audit, node.settings, node.policy)
-    reconcile = Reconcile(node.archive, node.ledger.studies, admission, node.policy.retry)
+    reconcile = Reconcile(
+        node.archive,
+        node.ledger.studies,
+        admission,
+        node.policy.retry,
+        backlog=timedelta(hours=node.settings.backlog),
+    )
     departures = Departures(node.archive, node.ledger.studies)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)

@@ -208,7 +208,9 @@ def _intake(node: Services) -> str:
     silent_s = (node.clock() - swept).total_seconds()
     if silent_s > SIGN_OF_LIFE.total_seconds():
         raise QueueUnavailable("no sweep has come to its end for a minute; see intake's log")
-    return f"swept {silent_s:.0f} s ago"
+    passed_by = len(node.ledger.studies.stepped_over())
+    beside = f"; Orthanc cannot tell of {passed_by} entries of its log" if passed_by else ""
+    return f"swept {silent_s:.0f} s ago{beside}"
 
 
 def _worker(node: Services) -> str:

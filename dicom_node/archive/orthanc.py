@@ -155,6 +155,25 @@ class OrthancArchive:
         changes = tuple(Change(c["Seq"], c["ChangeType"], c["ID"]) for c in page["Changes"])
         return Changes(changes, int(page["Last"]), bool(page["Done"]))
 
+    def last_before(self, moment: datetime) -> int:
+        """Return the sequence of the last change before ``moment``; 0 where there is no study.
+
+        The log may be long and have holes, so the place is looked for by halving.
+        """
+        if not client.ask(self._client.get_statistics).json()["CountStudies"]:
+            return 0
+        low = 0
+        high = int(client.ask(lambda: self._client.get_changes({"last": ""})).json()["Last"])
+        while low < high:
+            middle = (low + high) // 2
+            query = {"since": middle, "limit": 1}
+            page = client.ask(lambda query=query: self._client.get_changes(query)).json()["Changes"]
+            if page and page[0]["Seq"] <= high and _time(page[0]["Date"]) < moment:
+                low = int(page[0]["Seq"])
+            else:
+                high = middle
+        return low
+
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
         return _stripped(client.ask(lambda: ask(orthanc_id, "dicom")).text)

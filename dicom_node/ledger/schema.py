@@ -280,6 +280,16 @@ class CursorRow(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+class SteppedOverRow(Base):
+    """An entry of the archive's change log that could not be followed, and when to look again."""
+
+    __tablename__ = "stepped_over"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    orthanc_id: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+
+
 class ServedModelRow(Base):
     """A model that a worker knows, and its last sign of life."""
 

@@ -171,6 +171,22 @@ class StudyBook(Protocol):
         """Return a stored cursor, 0 at first."""
         ...
 
+    def has_cursor(self, name: str) -> bool:
+        """Tell whether a cursor has ever been stored."""
+        ...
+
+    def step_over(self, kind: str, orthanc_id: str, due_at: datetime) -> None:
+        """Note an entry of the archive's log that cannot be followed, to look at it again then."""
+        ...
+
+    def stepped_over(self, due_by: datetime | None = None) -> Sequence[tuple[str, str]]:
+        """Return (kind, archive id) of entries that were stepped over, those due by then."""
+        ...
+
+    def followed(self, kind: str, orthanc_id: str) -> None:
+        """Forget an entry that was stepped over: it could be followed, or is gone."""
+        ...
+
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor."""
         ...

@@ -1,4 +1,4 @@
-"""Keep what workers say of themselves and destinations want, and when deliveries were planned.
+"""Keep what workers and destinations say, when deliveries were planned, and what was passed by.
 
 Where a worker kept an object's file is no longer of interest: the archive has it.
 """
@@ -29,6 +29,13 @@ def upgrade() -> None:
         sa.Column("writer", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "writer", name="pk_wishes"),
     )
+    op.create_table(
+        "stepped_over",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("orthanc_id", sa.Text(), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "orthanc_id", name="pk_stepped_over"),
+    )
     op.add_column("runs", sa.Column("planned_at", TIME))
     op.execute("UPDATE runs SET planned_at = finished_at WHERE state = 'REPORTED'")
     op.execute("UPDATE deliveries SET due_at = NULL WHERE state = 'WITHDRAWN'")
@@ -39,5 +46,6 @@ def downgrade() -> None:
     """Drop them."""
     op.add_column("deliveries", sa.Column("file", sa.Text(), nullable=False, server_default=""))
     op.drop_column("runs", "planned_at")
+    op.drop_table("stepped_over")
     op.drop_table("wishes")
     op.drop_table("workers")
