@@ -1,6 +1,5 @@
 """The warm, verified models of one process."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
@@ -13,7 +12,7 @@ from dicom_node.domain import ModelState, ServedModel, StudyKind
 from dicom_node.errors import ModelNotFound
 from dicom_node.ports import Classifier, Gate
 from dicom_node.settings import ModelSettings
-from models import catalogue, registry, served
+from models import catalogue, cores, registry, served
 from models.catalogue import Catalogue
 from models.gate.model import Gates
 from models.registry import Entry
@@ -23,13 +22,13 @@ GATE: Final = "gate"
 
 
 def limit_threads() -> None:
-    """Give torch half the cores, at least one.
+    """Give torch half the cores that this process may use, at least one.
 
     The networks are small, and other processes of the node need the machine too: with as many
     threads as cores and other load, threads wait for one another at every layer (one film:
     1,600 ms instead of 36 ms, measured on a busy two-core machine).
     """
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    torch.set_num_threads(max(1, cores.usable() // 2))
 
 
 def device_for(wanted: str) -> str:

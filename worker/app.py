@@ -15,7 +15,6 @@ from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
 DELIVER_TASK = "dicom_node.deliver"
-_TIME_LIMIT_S = 900
 
 _settings = settings.load()
 checkpoints.enable(_settings.checkpoints)
@@ -47,7 +46,7 @@ app.conf.update(
     task_ignore_result=True,
     task_reject_on_worker_lost=True,
     task_serializer="json",
-    task_time_limit=_TIME_LIMIT_S,
+    worker_consumer="worker.consumer:EagerConsumer",
     worker_prefetch_multiplier=1,
     # Loading and proving the models takes longer than Celery's four seconds.
     worker_proc_alive_timeout=180.0,

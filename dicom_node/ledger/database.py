@@ -130,7 +130,14 @@ def _make_file(path: Path) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
-    arguments = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS}
+    arguments = {
+        "connect_timeout": 5,
+        "keepalives_idle": 2,  # a server that cannot be reached is noticed within eight seconds
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 8000,
+        "options": _POSTGRES_OPTIONS,
+    }
     return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
 

@@ -2,8 +2,8 @@
 
 Redis itself mends the end of the file that it wrote last (``aof-load-truncated``) and refuses any
 other damage, for ever. The ledger is the truth and messages are ids: what is lost is dispatched
-again. So a file that Redis would refuse is repaired by ``redis-check-aof``, and set aside where that
-does not help.
+again. So a file that Redis would refuse is repaired by ``redis-check-aof``, and set aside where
+that does not help.
 
     python -m dicom_node.supervision.broker REDIS_SERVER REDIS_CHECK_AOF CONFIGURATION FOLDER
 """
