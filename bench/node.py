@@ -1,4 +1,4 @@
-"""A node for a benchmark: started by the command line, watched in its ledger, without test tools."""
+"""A node for a benchmark: started by the command line, watched in its ledger, no test tools."""
 
 import os
 import shutil

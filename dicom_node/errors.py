@@ -19,6 +19,7 @@
     │   ├── ModelNotFound          no such model, or none served for this kind of study
     │   ├── WeightsMismatch        weights differ from the hash in the card
     │   ├── GoldenMismatch         the start-up prediction differs from the recorded one
+    │   ├── DeviceLost           * the GPU answers nothing any more in this process
     │   └── InferenceFailed        the network raised
     ├── AssociationBroken        what a caller sends is no DICOM
     ├── ReportError              a result object cannot be built
@@ -140,6 +141,13 @@ class WeightsMismatch(ModelError):
 
 class GoldenMismatch(ModelError):
     """The start-up prediction differs from the recorded one."""
+
+
+class DeviceLost(ModelError):
+    """A CUDA error that stays: only a new process can use the GPU again."""
+
+    retryable = True
+    counts = False
 
 
 class InferenceFailed(ModelError):

@@ -9,16 +9,17 @@ import torch
 
 from dicom_node import log
 from dicom_node.domain import ModelState, ServedModel, StudyKind
-from dicom_node.errors import ModelNotFound
+from dicom_node.errors import DeviceLost, ModelNotFound
 from dicom_node.ports import Classifier, Gate
 from dicom_node.settings import ModelSettings
-from models import catalogue, cores, registry, served
+from models import catalogue, cores, graph, registry, served
 from models.catalogue import Catalogue
 from models.gate.model import Gates
 from models.registry import Entry
 from models.served import Served
 
 GATE: Final = "gate"
+_SUM: Final = 8.0
 
 
 def limit_threads() -> None:
@@ -70,6 +71,17 @@ class ModelRuntime:
     def device(self) -> str:
         """Where the models run: cpu or cuda."""
         return self._device
+
+    def probe(self) -> None:
+        """Ask the device for a small sum; raise DeviceLost where it gives none."""
+        try:
+            found = float(torch.ones(8, device=self._device).sum())
+        except RuntimeError as exc:
+            if not graph.is_lost(exc):  # somebody else has the memory: that passes
+                return
+            raise DeviceLost(f"the device {self._device} does not compute any more") from exc
+        if found != _SUM:
+            raise DeviceLost(f"the device {self._device} computes {found} where it should be 8")
 
     def gate(self, kind: StudyKind) -> Gate:
         """Return the gate for this kind of study."""

@@ -118,13 +118,20 @@ def _collector(chosen: Settings) -> Collector | None:
 def open_signs() -> Signs:
     """Return this process's signs of life; raises SettingsError, LedgerError."""
     node = reading_node()
-    return Signs(node.ledger, tuple(node.policy.models))
+    return Signs(node.ledger, tuple(node.policy.models), _end)
 
 
 @cache
 def reading_node() -> Node:
     """Return the parts of the process that reads studies, opened once."""
     return open_node()
+
+
+def _end(reason: str) -> None:
+    """End this process, whose device is lost; the pool starts another one."""
+    log.get().error("worker.ends", error=reason)
+    tell_unfit(f"{reason}; the worker starts anew")
+    os._exit(os.EX_TEMPFAIL)
 
 
 def tell_unfit(reason: str) -> None:
@@ -176,7 +183,11 @@ def _models(node: Node) -> tuple[Runtime, Shadow | None]:
         Orders(settings.device, rules.shadow, settings.site_models, settings.log_level)
     )
     others = catalogue.registered(catalogue.build(settings.site_models), rules)
-    open_signs().ready(runtime.device, lambda: (*runtime.served(), *process.published(), *others))
+    open_signs().ready(
+        runtime.device,
+        lambda: (*runtime.served(), *process.published(), *others),
+        runtime.probe,
+    )
     return runtime, _follower(node, process) if rules.shadow else None
 
 

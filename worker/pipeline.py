@@ -23,6 +23,7 @@ from dicom_node.domain import (
 )
 from dicom_node.errors import (
     ArchiveUnavailable,
+    DeviceLost,
     LeaseLost,
     NodeError,
     PatientIdentityChanged,
@@ -91,7 +92,8 @@ class Attempt:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
 
         Where another worker has taken the run over, that worker's word counts. Raises
-        LedgerUnavailable, after which the lease runs out and the run is due again.
+        LedgerUnavailable, after which the lease runs out and the run is due again, and DeviceLost,
+        after which this process can read no study any more.
         """
         try:
             self._come_to_an_end()
@@ -109,6 +111,9 @@ class Attempt:
         except StudyRefused as exc:
             node.ledger.runs.refused(claim, Refusal(RefusalCode(exc.code), exc.reason))
             _log("run.refused", claim, code=exc.code)
+        except DeviceLost as exc:
+            node.give_up(claim, self.stage, exc)
+            raise
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
 

@@ -6,6 +6,7 @@ in their queue, in plain view and for any other worker to take.
 """
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from celery import Celery, bootsteps
 from celery.worker.consumer.tasks import Tasks
 
 from dicom_node import log
-from dicom_node.errors import NodeError
+from dicom_node.errors import DeviceLost, NodeError
 from dicom_node.foreign import where
 from dicom_node.intake.broker import RUN_QUEUE
 from worker.pipeline import Pipeline
@@ -43,10 +44,12 @@ class Reader:
         open_pipeline: Callable[[], Pipeline],
         tell: Callable[[str], None],
         pause: Callable[[int], float] = pause_s,
+        leave: Callable[[int], None] = os._exit,
     ) -> None:
         self._open = open_pipeline
         self._tell = tell
         self._pause = pause
+        self._exit = leave
         self._pipeline: Pipeline | None = None
 
     @property
@@ -60,9 +63,12 @@ class Reader:
         if not self._attempt(1):
             threading.Thread(target=self._keep_trying, daemon=True, name="reader").start()
 
-    def close(self) -> None:
-        """Take no further study."""
+    def end(self, reason: str) -> None:
+        """End this process, which can read no study any more; the pool starts another one."""
         _READY.value = 0
+        log.get().error("worker.ends", error=reason)
+        self._tell(f"{reason}; the worker starts anew")
+        self._exit(os.EX_TEMPFAIL)
 
     def _keep_trying(self) -> None:
         attempt, pause = 1, threading.Event()
@@ -74,6 +80,9 @@ class Reader:
     def _attempt(self, attempt: int) -> bool:
         try:
             self._pipeline = self._open()
+        except DeviceLost as exc:
+            self.end(str(exc))
+            return False
         except NodeError as exc:
             reason = str(exc)
         except Exception as exc:  # noqa: BLE001  # an outer boundary: a worker that cannot read waits

@@ -12,7 +12,7 @@ import psutil
 
 from dicom_node import log
 from dicom_node.domain import ServedModel, StudyKind, WorkerSign
-from dicom_node.errors import NodeError
+from dicom_node.errors import DeviceLost, NodeError
 from dicom_node.ledger import Ledger
 
 SIGN_OF_LIFE_S: Final = 10.0
@@ -25,20 +25,32 @@ class Signs:
     The name is the host's and the main process's, which outlives the pool's.
     """
 
-    def __init__(self, ledger: Ledger, kinds: Sequence[StudyKind]) -> None:
+    def __init__(
+        self, ledger: Ledger, kinds: Sequence[StudyKind], lost: Callable[[str], None]
+    ) -> None:
         self._ledger = ledger
         self._kinds = tuple(kinds)
         self._host = socket.gethostname()
         self.name = f"{self._host}:{os.getppid()}"
         self._sign = WorkerSign(self.name, False, "", "", datetime.now(UTC))
         self._models: Callable[[], Sequence[ServedModel]] = tuple
+        self._probe: Callable[[], None] = _nothing
+        self._lost = lost
         self._saying = threading.Lock()
         threading.Thread(target=self._repeat, daemon=True, name="sign-of-life").start()
 
-    def ready(self, device: str, models: Callable[[], Sequence[ServedModel]]) -> None:
-        """Say from now on that this worker takes studies, and publish its models."""
+    def ready(
+        self,
+        device: str,
+        models: Callable[[], Sequence[ServedModel]],
+        probe: Callable[[], None],
+    ) -> None:
+        """Say from now on that this worker takes studies, and publish its models.
+
+        ``probe`` is asked before each sign; it raises DeviceLost, after which this process ends.
+        """
         with self._saying:
-            self._models = models
+            self._models, self._probe = models, probe
             self._sign = replace(self._sign, ready=True, message="takes studies", device=device)
             self._say()
 
@@ -48,7 +60,7 @@ class Signs:
         Where no other one takes any, the models that were served are not fit either.
         """
         with self._saying:
-            self._models = tuple
+            self._models, self._probe = tuple, _nothing
             self._sign = replace(self._sign, ready=False, message=reason, device="")
             self._say()
             if not self._others():
@@ -93,7 +105,14 @@ class Signs:
         pause = threading.Event()
         while not pause.wait(SIGN_OF_LIFE_S):
             try:
+                self._probe()
                 with self._saying:
                     self._say()
+            except DeviceLost as exc:
+                self._lost(str(exc))
             except NodeError as exc:  # the ledger is away: the next sign of life will tell
                 log.get().warning("worker.sign_of_life", error=str(exc))
+
+
+def _nothing() -> None:
+    """Ask nothing: no models are loaded."""

@@ -9,6 +9,7 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from dicom_node import log
 from dicom_node.domain import Claim, Stage, Trigger
 from dicom_node.errors import (
+    DeviceLost,
     NodeError,
     OutOfMemory,
     StudyNotFound,
@@ -90,6 +91,8 @@ def run(run_id: str) -> None:
     attempt = Attempt(worker, claim)
     try:
         attempt.run()
+    except DeviceLost as exc:  # the run is QUEUED again; the pool starts a process anew
+        reader.end(str(exc))
     except NodeError as exc:  # the ledger is away: the lease runs out, and the run is due again
         log.get().warning("run.interrupted", run_id=run_id, error=str(exc))
     except SoftTimeLimitExceeded:
