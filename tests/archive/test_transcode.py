@@ -1,5 +1,6 @@
 """Peers that take few transfer syntaxes get every object in one of them, with the same pixels."""
 
+import gc
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -119,11 +120,13 @@ def test_peer_that_takes_the_files_own_syntax_gets_the_file_as_it_is(
     assert received[0].PixelData == dcmread(file).PixelData
 
 
-def test_peer_that_takes_big_endian_alone_is_told_apart(tmp_path: Path) -> None:
-    with peer([ExplicitVRBigEndian]) as (scp, received, _):
-        outcomes = list(StoreScu(scp).send([written(tmp_path, ExplicitVRLittleEndian)]))
-    assert [one.stored for one in outcomes] == [False]
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_peer_that_takes_big_endian_alone_gets_nothing(tmp_path: Path) -> None:
+    with peer([ExplicitVRBigEndian]) as (scp, received, asked), pytest.raises(DeliveryFailed):
+        list(StoreScu(scp).send([written(tmp_path, ExplicitVRLittleEndian)]))
     assert received == []
+    assert ExplicitVRBigEndian not in asked[0]
+    gc.collect()  # pynetdicom 3.0.4 leaves the refused socket to the collector, which warns
 
 
 @pytest.mark.parametrize("option", ["+xi", "+xe"])
