@@ -5,13 +5,18 @@ is back would stand idle for as long.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, cast
 
 from celery.worker.consumer import Consumer
-from kombu import Connection
 
 LONGEST_PAUSE_S: Final = 2.0
 _FIRST_PAUSE_S: Final = 0.5
+
+
+class Connection(Protocol):
+    """What is used of kombu's connection, whose types are not all there."""
+
+    ensure_connection: Callable[..., "Connection"]
 
 
 class EagerConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
@@ -35,6 +40,6 @@ class EagerConsumer(Consumer):  # type: ignore[misc]  # Celery carries no types
 
         conn.ensure_connection = eager
         try:
-            return super().ensure_connected(conn)
+            return cast("Connection", super().ensure_connected(conn))
         finally:
             conn.ensure_connection = ensure
