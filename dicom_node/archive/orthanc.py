@@ -166,13 +166,18 @@ class OrthancArchive:
         high = int(client.ask(lambda: self._client.get_changes({"last": ""})).json()["Last"])
         while low < high:
             middle = (low + high) // 2
-            query = {"since": middle, "limit": 1}
-            page = client.ask(lambda query=query: self._client.get_changes(query)).json()["Changes"]
-            if page and page[0]["Seq"] <= high and _time(page[0]["Date"]) < moment:
-                low = int(page[0]["Seq"])
+            found = self._first_after(middle)
+            if found and found[0] <= high and found[1] < moment:
+                low = found[0]
             else:
                 high = middle
         return low
+
+    def _first_after(self, sequence: int) -> tuple[int, datetime] | None:
+        """Return the sequence and the time of the next change, if there is one."""
+        query = {"since": sequence, "limit": 1}
+        page = client.ask(lambda: self._client.get_changes(query)).json()["Changes"]
+        return (int(page[0]["Seq"]), _time(page[0]["Date"])) if page else None
 
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
