@@ -23,12 +23,12 @@ from dicom_node.domain import (
     Trigger,
 )
 from dicom_node.errors import StudyIncomplete
+from dicom_node.phantom.samples import ct_series
 from dicom_node.pixels import ct
 from dicom_node.pixels.load import Loaded, load
 from dicom_node.pixels.wrap import encode
 from tests.builders import Film
 from tests.pipelines import Bench, opened
-from tests.resending import ct_series
 from worker.coverage import announced, coverage, cut_off
 from worker.pipeline import Attempt
 
@@ -150,7 +150,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def arrived(bench: Bench, images: Sequence[Dataset], ago_s: float) -> str:
     """Let the archive hold these images, the last of which came so long ago."""
-    uid, refs = str(images[0].StudyInstanceUID), []
+    uid = str(images[0].StudyInstanceUID)
+    refs: list[InstanceRef] = []
     for image in images:
         bench.archive.take(image)
         refs += bench.archive.study(uid).series[0].instances
