@@ -69,6 +69,7 @@ class ListedArchive:
     log: list[Change] = field(default_factory=list)
     came_from: Origin = field(default_factory=Origin)
     arrived: datetime | None = None
+    held_before: int = 0
 
     def put(self, listed: StudyRef, *kinds: str) -> None:
         """List a study, and write the changes down."""
@@ -98,6 +99,11 @@ class ListedArchive:
     def has_study(self, study_instance_uid: str) -> bool:
         """Tell whether anything of a study is listed."""
         return study_instance_uid in {one.study_instance_uid for one in self.studies.values()}
+
+    def last_before(self, moment: datetime) -> int:
+        """Return how much of the log was there before the ledger was made."""
+        del moment
+        return self.held_before
 
     def study_uid(self, orthanc_study_id: str) -> str:
         """Find a study by its archive id."""

@@ -40,8 +40,9 @@ from dicom_node.ports import ResultWriter, Runtime
 from dicom_node.report.encode import to_file
 from dicom_node.report.registry import writers
 from models import runtime as model_runtime
+from worker.coverage import announced
 from worker.fetching import Fetched
-from worker.reading import Reading, read
+from worker.reading import Reading, read, with_announced
 
 _PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
 
@@ -90,6 +91,7 @@ class Bench:
             readable = [one for one in loaded if one.ref.sop_instance_uid in wanted]
             fetched = Fetched(readable, chosen.besides())
             reading = read(chosen.kind, fetched, self.runtime, self.policy, stage.during)
+            reading = with_announced(reading, announced(study, readable))
             with stage.during(Stage.REPORT):
                 result = self._result(study, chosen.kind, readable, reading)
                 report = self._write(result, reading, readable)
@@ -125,6 +127,7 @@ class Bench:
             parameters=dict(reading.prediction.parameters),
             measurements=reading.prediction.measurements,
             images=reading.images,
+            incomplete=reading.incomplete,
         )
 
     def _write(

@@ -26,23 +26,29 @@ from dicom_node.domain import (
 )
 from dicom_node.errors import (
     ArchiveUnavailable,
+    DeviceLost,
     LeaseLost,
     NodeError,
     PatientIdentityChanged,
+    StudyIncomplete,
     StudyNotFound,
     StudyRefused,
     WorkerLost,
 )
+from dicom_node.intake.eligibility import eligible
 from dicom_node.ledger import Ledger
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import to_file
+from worker.coverage import announced
 from worker.fetching import Fetched, fetch
-from worker.outbox import Outbox
-from worker.reading import Reading, read
+from worker.reading import Reading, read, with_announced
 from worker.shadow import Shadow
+
+_SKEW = timedelta(seconds=5)
+"""By how much the archive's clock may go before ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,6 @@ class Pipeline:
     runtime: Runtime
     writers: Sequence[ResultWriter]
     policy: Policy
-    outbox: Outbox
     worker: str
     shadow: Shadow | None = None
 
@@ -72,6 +77,8 @@ class Pipeline:
         again = error.retryable and (claim.failures < retry.attempts or not error.counts)
         delay = timedelta(seconds=retry.pause_s(claim.failures))
         retry_at = datetime.now(UTC) + delay if again else None
+        if isinstance(error, StudyIncomplete):
+            retry_at = error.until
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
 
@@ -89,7 +96,8 @@ class Attempt:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
 
         Where another worker has taken the run over, that worker's word counts. Raises
-        LedgerUnavailable, after which the lease runs out and the run is due again.
+        LedgerUnavailable, after which the lease runs out and the run is due again, and DeviceLost,
+        after which this process can read no study any more.
         """
         try:
             self._come_to_an_end()
@@ -108,6 +116,9 @@ class Attempt:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
             node.ledger.runs.refused(claim, refusal, self._left_out(exc))
             _log("run.refused", claim, code=exc.code)
+        except DeviceLost as exc:
+            node.give_up(claim, self.stage, exc)
+            raise
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
 
@@ -143,7 +154,15 @@ class Attempt:
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
             return
-        reading = read(claim.kind, fetched, node.runtime, node.policy, self._during)
+        reading = read(
+            claim.kind,
+            fetched,
+            node.runtime,
+            node.policy,
+            self._during,
+            lambda cut_off: self._wait_for_more(study, cut_off),
+        )
+        reading = with_announced(reading, announced(study, fetched.loaded))
         with self._during(Stage.RECORD):
             result = self._recorded(identity, reading)
         with self._during(Stage.REPORT):
@@ -155,6 +174,20 @@ class Attempt:
         _log("run.reported", claim, priority=result.priority.value)
         if node.shadow is not None:
             node.shadow.follow(claim, reading.samples)
+
+    def _wait_for_more(self, study: StudyRef, cut_off: str) -> None:
+        """Raise StudyIncomplete while the rest of a CT may still come: as long as for a gap.
+
+        A person who asks for a study wants it read as it is.
+        """
+        if not self._claim.trigger.is_automatic:
+            return
+        wait = timedelta(seconds=self._node.policy.completeness.ct_deadline_s)
+        series = eligible(study, self._node.policy).series
+        seen, now = [s.last_update for s in series if s.last_update], datetime.now(UTC)
+        until = max(seen, default=now - wait) + wait
+        if now < until <= now + wait + _SKEW:  # later still: the clock was set back since
+            raise StudyIncomplete(f"{cut_off} The node waits for the rest of it.", until)
 
     @contextmanager
     def _kept_alive(self) -> Iterator[None]:
@@ -222,6 +255,7 @@ class Attempt:
             predecessor=self._predecessor(identity),
             measurements=reading.prediction.measurements,
             images=reading.images,
+            incomplete=reading.incomplete,
         )
         runs.save_result(claim, result)
         return result
@@ -276,7 +310,7 @@ class Attempt:
         ]
 
     def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:
-        """Store, read back, and plan the deliveries, in this order."""
+        """Store, and read back; intake plans the deliveries once the run is REPORTED."""
         with self._during(Stage.STORE):
             for _, _, content in files:
                 self._node.archive.store(content)
@@ -284,10 +318,6 @@ class Attempt:
             for name, ref, _ in files:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
-        for name, ref, content in files:
-            self._node.outbox.post(
-                self._node.ledger.deliveries, self._claim.run_id, name, ref, content
-            )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

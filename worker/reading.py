@@ -23,6 +23,7 @@ from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
 from dicom_node.worklist.priority import prioritise
+from worker.coverage import cut_off
 from worker.fetching import Fetched
 
 StageTimer = Callable[[Stage], AbstractContextManager[None]]
@@ -35,8 +36,8 @@ _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 class Reading:
     """What was read of a study, and what it says; ``evidence`` begins with the key image.
 
-    ``images`` accounts for each image.
-    ``samples`` are all that the gate passed, corrected as the model saw them.
+    ``images`` accounts for each image. ``samples`` are all that the gate passed, corrected as the
+    model saw them. ``incomplete`` says what of a study has not come, '' where nothing is amiss.
     """
 
     prediction: Prediction
@@ -46,6 +47,7 @@ class Reading:
     notes: tuple[str, ...]
     samples: tuple[Sample, ...]
     images: Images
+    incomplete: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -58,19 +60,29 @@ class Reading:
         return self.prediction.heatmaps
 
 
+def at_once(cut_off: str) -> None:
+    """Wait for nothing that may still come."""
+    del cut_off
+
+
 def read(
     kind: StudyKind,
     fetched: Fetched,
     runtime: Runtime,
     policy: Policy,
     during: StageTimer,
+    wait: Callable[[str], None] = at_once,
 ) -> Reading:
     """Read the study's eligible instances; of several films the most urgent one speaks.
 
-    Raises StudyRefused where nothing may be read, ModelError where the model fails.
+    ``wait`` hears that the lungs are cut off, and may raise StudyIncomplete to have the study read
+    later. Raises StudyRefused where nothing may be read, ModelError where the model fails.
     """
     with during(Stage.DECODE):
         selection = select(kind, fetched.loaded, policy.limits)
+        cut = cut_off(selection.samples)
+    if cut:
+        wait(cut)
     with during(Stage.GATE):
         samples, unfit = _passed(kind, selection.samples, runtime)
     with during(Stage.INFER):
@@ -78,8 +90,27 @@ def read(
         reading = spoken(samples, [classifier.predict(s) for s in samples], policy)
     read_uids = {ref.sop_instance_uid for sample in samples for ref in sample.sources}
     images = account(read_uids, {**fetched.left, **selection.left, **unfit})
-    notes = (*reading.notes, *images.sentences())
-    return replace(reading, notes=tuple(dict.fromkeys(notes)), images=images)
+    cuts = (cut,) if cut else ()
+    notes = (*cuts, *reading.notes, *images.sentences())
+    return replace(
+        reading,
+        notes=tuple(dict.fromkeys(notes)),
+        images=images,
+        incomplete=cut or _gaps(samples),
+    )
+
+
+def with_announced(reading: Reading, missing: str) -> Reading:
+    """Return the reading with a note where announced images have not come."""
+    if not missing:
+        return reading
+    incomplete = f"{reading.incomplete} {missing}".strip()
+    return replace(reading, notes=(missing, *reading.notes), incomplete=incomplete)
+
+
+def _gaps(samples: Sequence[Sample]) -> str:
+    missing = sum(sample.geometry.gaps for sample in samples)
+    return f"Series incomplete: {missing} missing slices." if missing else ""
 
 
 def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy: Policy) -> Reading:

@@ -157,6 +157,30 @@ class OrthancArchive:
         changes = tuple(Change(c["Seq"], c["ChangeType"], c["ID"]) for c in page["Changes"])
         return Changes(changes, int(page["Last"]), bool(page["Done"]))
 
+    def last_before(self, moment: datetime) -> int:
+        """Return the sequence of the last change before ``moment``; 0 where there is no study.
+
+        The log may be long and have holes, so the place is looked for by halving.
+        """
+        if not client.ask(self._client.get_statistics).json()["CountStudies"]:
+            return 0
+        low = 0
+        high = int(client.ask(lambda: self._client.get_changes({"last": ""})).json()["Last"])
+        while low < high:
+            middle = (low + high) // 2
+            found = self._first_after(middle)
+            if found and found[0] <= high and found[1] < moment:
+                low = found[0]
+            else:
+                high = middle
+        return low
+
+    def _first_after(self, sequence: int) -> tuple[int, datetime] | None:
+        """Return the sequence and the time of the next change, if there is one."""
+        query = {"since": sequence, "limit": 1}
+        page = client.ask(lambda: self._client.get_changes(query)).json()["Changes"]
+        return (int(page[0]["Seq"]), _time(page[0]["Date"])) if page else None
+
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
         return _stripped(client.ask(lambda: ask(orthanc_id, "dicom")).text)

@@ -65,6 +65,7 @@ from dicom_node.domain.study import (
     StudyRef,
 )
 from dicom_node.domain.urgency import Turn, Urgency, most_urgent, turn
+from dicom_node.domain.worker import WorkerSign
 from dicom_node.domain.worklist import (
     Assessment,
     Delivery,
@@ -142,6 +143,7 @@ __all__ = [
     "Turn",
     "Urgency",
     "UserAccount",
+    "WorkerSign",
     "WorklistHead",
     "WorklistItem",
     "account",

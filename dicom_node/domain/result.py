@@ -119,7 +119,7 @@ class TriageResult:
     ``evidence`` are the instances that were read, the first of them the one that the findings
     rest on. ``completed_at`` is fixed when the result is persisted, so that encoding it twice
     gives the same bytes. ``images`` accounts for every image of the study; results kept by older
-    versions have none.
+    versions have none. ``incomplete`` says what of the study had not come, '' where it was whole.
     """
 
     run_identity: str
@@ -137,3 +137,4 @@ class TriageResult:
     predecessor: "ObjectRef | None" = None
     measurements: tuple[Measurement, ...] = ()
     images: Images | None = None
+    incomplete: str = ""

@@ -19,7 +19,7 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import handover, results, tickets
+from dicom_node.ledger import handover, results, tickets, wishes
 from dicom_node.ledger.audit import note, note_ending
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
@@ -145,7 +145,10 @@ class RunBook:
             return results.get(session, run_id)
 
     def reported(self, claim: Claim, objects: Sequence[tuple[str, ObjectRef]]) -> None:
-        """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
+        """End the run REPORTED with its (writer name, object) pairs; supersede older ones.
+
+        Its deliveries are planned by what the destinations want.
+        """
         now = self._database.now()
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
@@ -153,6 +156,7 @@ class RunBook:
             supersede(session, run, now)
             act = Act(now, run.worker or "worker")
             move(session, run, RunState.REPORTED, act)
+            wishes.plan(session, run, now)
             start = study.received_at if run.number == 1 else run.created_at
             run.turnaround_s = (now - start).total_seconds()
             settle(session, study)

@@ -169,15 +169,12 @@ def ticket(run: RunRow, *, created: bool) -> RunTicket:
 
 
 def _withdraw(session: Session, run: RunRow, act: Act) -> None:
-    """End deliveries that wait: nobody is sent what a newer run has taken back.
-
-    They stay due, so that the next round puts away the file that was kept for them.
-    """
+    """End deliveries that wait: nobody is sent what a newer run has taken back."""
     waiting = (DeliveryRow.run_id == run.run_id, DeliveryRow.state == DeliveryState.PENDING)
     ended = {
         "state": DeliveryState.WITHDRAWN,
         "message": clean(act.reason),
-        "due_at": act.at,
+        "due_at": None,
         "ended_at": act.at,
     }
     session.execute(update(DeliveryRow).where(*waiting).values(ended))

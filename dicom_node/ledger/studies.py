@@ -23,7 +23,7 @@ from dicom_node.ledger.audit import note_ending, note_verdict
 from dicom_node.ledger.clock import bring_nearer
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.results import put_images
-from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
+from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, SteppedOverRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
     clean,
@@ -181,10 +181,35 @@ class StudyBook:
             row = session.get(CursorRow, name)
             return 0 if row is None else row.value
 
+    def has_cursor(self, name: str) -> bool:
+        """Tell whether a cursor has ever been stored."""
+        with self._database.read() as session:
+            return session.get(CursorRow, name) is not None
+
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor; it may go back, as when the archive starts a new log."""
         with self._database.write() as session:
             session.merge(CursorRow(name=name, value=value))
+
+    def step_over(self, kind: str, orthanc_id: str, due_at: datetime) -> None:
+        """Note an entry of the archive's log that cannot be followed, to look at it again then."""
+        with self._database.write() as session:
+            session.merge(SteppedOverRow(kind=kind, orthanc_id=orthanc_id, due_at=due_at))
+
+    def stepped_over(self, due_by: datetime | None = None) -> Sequence[tuple[str, str]]:
+        """Return (kind, archive id) of entries that were stepped over, those due by then."""
+        query = select(SteppedOverRow).order_by(SteppedOverRow.due_at)
+        if due_by is not None:
+            query = query.where(SteppedOverRow.due_at <= due_by)
+        with self._database.read() as session:
+            return tuple((row.kind, row.orthanc_id) for row in session.scalars(query))
+
+    def followed(self, kind: str, orthanc_id: str) -> None:
+        """Forget an entry that was stepped over: it could be followed, or is gone."""
+        with self._database.write() as session:
+            row = session.get(SteppedOverRow, (kind, orthanc_id))
+            if row is not None:
+                session.delete(row)
 
     def clock_was_set_back(self, by: timedelta) -> None:
         """Bring all that waits for a time nearer by what the clock was set back."""

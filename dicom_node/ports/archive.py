@@ -65,6 +65,10 @@ class ChangeLog(Protocol):
         """Return a page of the change log after sequence ``since``."""
         ...
 
+    def last_before(self, moment: datetime) -> int:
+        """Return the sequence of the last change before ``moment``; 0 without any study."""
+        ...
+
     def study_uid(self, orthanc_study_id: str) -> str:
         """Return the Study Instance UID behind an archive id; raises StudyNotFound."""
         ...

@@ -1,6 +1,6 @@
 """The ledger's books, as the parts that write in them see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -177,6 +177,22 @@ class StudyBook(Protocol):
         """Return a stored cursor, 0 at first."""
         ...
 
+    def has_cursor(self, name: str) -> bool:
+        """Tell whether a cursor has ever been stored."""
+        ...
+
+    def step_over(self, kind: str, orthanc_id: str, due_at: datetime) -> None:
+        """Note an entry of the archive's log that cannot be followed, to look at it again then."""
+        ...
+
+    def stepped_over(self, due_by: datetime | None = None) -> Sequence[tuple[str, str]]:
+        """Return (kind, archive id) of entries that were stepped over, those due by then."""
+        ...
+
+    def followed(self, kind: str, orthanc_id: str) -> None:
+        """Forget an entry that was stepped over: it could be followed, or is gone."""
+        ...
+
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor."""
         ...
@@ -197,29 +213,28 @@ class StudyBook(Protocol):
 class DeliveryBook(Protocol):
     """The ledger's side of deliveries (`dicom_node.ledger.deliveries`)."""
 
-    def plan(
-        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
-    ) -> bool:
-        """Plan a delivery to each place, all or none; planning twice is harmless.
+    def want(self, wishes: Mapping[str, Set[str]]) -> None:
+        """Say which destinations there are, each with the writers whose objects it gets."""
+        ...
 
-        False where none of them waits for the file any more.
-        """
+    def plan_late(self) -> int:
+        """Plan what was reported before anybody had named the destinations; return how many."""
         ...
 
     def due(self, now: datetime) -> Sequence[DueDelivery]:
         """Return deliveries whose time has come."""
         ...
 
-    def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; False where no destination waits for the file any more."""
+    def delivered(self, delivery_id: int) -> None:
+        """End a delivery DELIVERED."""
         ...
 
-    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
-        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
+    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
+        """Try again at ``retry_at``; None ends it FAILED."""
         ...
 
-    def put_away(self, delivery_id: int) -> bool:
-        """Forget a delivery that was withdrawn. The answer is as of `delivered`."""
+    def put_off(self, delivery_id: int, retry_at: datetime) -> None:
+        """Try again at ``retry_at``, without counting an attempt."""
         ...
 
 

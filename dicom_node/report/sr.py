@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import shorten
 from typing import Final
 
 from highdicom.sr import Comprehensive3DSR, MeasurementReport
@@ -25,6 +26,7 @@ _REPORTED: Final = {
     StudyKind.CXR: codes.IMAGING_PROCEDURE,
     StudyKind.CT: codes.CT_UNSPECIFIED,
 }
+_LONGEST_LO: Final = 64
 _PERFORMED: Final = {StudyKind.CXR: codes.CHEST_RADIOGRAPH, StudyKind.CT: codes.CHEST_CT}
 
 
@@ -79,7 +81,7 @@ class SrWriter:
             series_description=stamp.series_description(),
             sop_instance_uid=reference.sop_instance_uid,
             instance_number=1,
-            is_complete=True,
+            is_complete=not result.incomplete,
             is_final=False,
             is_verified=False,
             performed_procedure_codes=[concept(_PERFORMED[result.kind])],
@@ -87,6 +89,8 @@ class SrWriter:
             previous_versions=_predecessors(result),
             specific_character_set=source.UTF8,
         )
+        if result.incomplete:
+            report.CompletionFlagDescription = shorten(result.incomplete, _LONGEST_LO)
         stamp.stamp(report, result, self.station, images[0], at)
         return report
 

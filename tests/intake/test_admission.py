@@ -22,7 +22,8 @@ from dicom_node.domain import (
 )
 from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.admission import Admission
-from dicom_node.intake.reconcile import CURSOR, Reconcile
+from dicom_node.intake.beginning import CURSOR
+from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import UrgencyRule, UrgencyRules
 from tests.listings import ListedArchive, ListedQueue, series, study

@@ -10,7 +10,7 @@ from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.orm import DeclarativeBase
 
 from dicom_node.domain import ModelState
-from dicom_node.errors import LedgerError, LedgerUnavailable
+from dicom_node.errors import LedgerDamaged, LedgerError, LedgerUnavailable
 from dicom_node.ledger import Ledger, migrate, open_ledger, schema
 from dicom_node.ledger.audit_rows import AuditRow
 from dicom_node.ledger.database import connect
@@ -121,7 +121,7 @@ def test_server_that_is_not_there_is_unavailable() -> None:
 def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
     file.write_bytes(b"not a database, for sure" * 100)
-    with pytest.raises(LedgerError, match="DatabaseError"):
+    with pytest.raises(LedgerDamaged, match="is damaged"):
         open_ledger(f"sqlite:///{file}")
 
 
