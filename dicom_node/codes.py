@@ -12,6 +12,10 @@ OWN_SCHEME: Final = "99DCMNODE"
 """The scheme of what no standard has a code for (PS3.16 8.2: 99 marks a private one)."""
 
 
+MANUFACTURER: Final = "dicom-node project"
+"""By which the node's own objects are known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """A coded concept: Code Value, Coding Scheme Designator, Code Meaning (PS3.3 8.8)."""

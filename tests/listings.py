@@ -11,6 +11,7 @@ from dicom_node.domain import (
     InstanceRef,
     ObjectRef,
     Origin,
+    Patient,
     SeriesRef,
     StudyRef,
     Urgency,
@@ -46,7 +47,7 @@ def series(
 
 
 def study(
-    listed: Sequence[SeriesRef], *, name: str = "study", other_patient_ids: tuple[str, ...] = ()
+    listed: Sequence[SeriesRef], *, name: str = "study", others: tuple[Patient, ...] = ()
 ) -> StudyRef:
     """Return a study of these series."""
     return StudyRef(
@@ -57,7 +58,7 @@ def study(
         accession_number="A1",
         study_description="Chest",
         series=tuple(listed),
-        other_patient_ids=other_patient_ids,
+        others=others,
     )
 
 
@@ -155,6 +156,10 @@ class ListedArchive:
     def store(self, dicom_file: bytes) -> None:
         """Take nothing."""
         raise NotADirectoryError(len(dicom_file))
+
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Hold nothing to delete."""
+        assert not refs
 
     def holds(self, ref: ObjectRef) -> bool:
         """Hold nothing."""

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node import log, policy, settings, uids
 from dicom_node.domain import (
+    RESULT_MODALITIES,
     Failure,
     FindingItem,
     Images,
@@ -27,6 +28,7 @@ from dicom_node.domain import (
     StudyRef,
     TriageResult,
     WorklistItem,
+    filled,
     refused,
 )
 from dicom_node.errors import NodeError, PixelError, StudyRefused
@@ -35,6 +37,7 @@ from dicom_node.intake.eligibility import modality as modality_of
 from dicom_node.pixels import folder, header
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded
+from dicom_node.pixels.select import patient
 from dicom_node.policy import Policy
 from dicom_node.ports import ResultWriter, Runtime
 from dicom_node.report.encode import to_file
@@ -167,13 +170,18 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
         # What an instance is, it says itself: a report may lie in the series of its images.
         of = one.ref.series_instance_uid, _text(one.dataset, "Modality")
         by_series[of].append(one)
-    patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
+    patients = dict.fromkeys(
+        patient(one.dataset)
+        for one in loaded
+        if _text(one.dataset, "Modality") not in RESULT_MODALITIES
+    )
+    known = filled(patients)
     first = loaded[0].dataset
     return StudyRef(
         study_instance_uid=uid,
         orthanc_id="",
-        patient_id=patients[0],
-        patient_name=_text(first, "PatientName"),
+        patient_id=known.patient_id,
+        patient_name=known.name,
         accession_number=_text(first, "AccessionNumber"),
         study_description=_text(first, "StudyDescription"),
         series=tuple(
@@ -185,7 +193,10 @@ def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
             )
             for (series_uid, modality), series in by_series.items()
         ),
-        other_patient_ids=tuple(patients[1:]),
+        birth_date=known.birth_date,
+        sex=known.sex,
+        issuer=known.issuer,
+        others=tuple(patients),
     )
 
 

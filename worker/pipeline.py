@@ -16,12 +16,14 @@ from dicom_node.domain import (
     Images,
     InstanceRef,
     ObjectRef,
+    Patient,
     Reason,
     Refusal,
     RefusalCode,
     Stage,
     StudyRef,
     TriageResult,
+    contradictions,
     refused,
 )
 from dicom_node.errors import (
@@ -282,7 +284,8 @@ class Attempt:
         StudyNotFound where an image that was read is gone.
         """
         study = self._node.archive.study(before.study_instance_uid)
-        if study.other_patient_ids or study.patient_id != self._claim.patient_id:
+        claimed = Patient(self._claim.patient_id)
+        if contradictions((claimed, study.patient, *study.others)):
             raise PatientIdentityChanged(
                 f"study {before.study_instance_uid} changed patients while it was read; check the "
                 "identity in the PACS, then run again"

@@ -2,16 +2,26 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
 from pyorthanc import Orthanc
 
-from dicom_node.archive import client, modalities
-from dicom_node.domain import Change, Changes, InstanceRef, ObjectRef, Origin, SeriesRef, StudyRef
+from dicom_node.archive import client, copies, modalities
+from dicom_node.archive.attributes import Attributes, attributes
+from dicom_node.domain import (
+    Change,
+    Changes,
+    InstanceRef,
+    ObjectRef,
+    Origin,
+    SeriesRef,
+    StudyRef,
+)
 from dicom_node.errors import ArchiveFault, StoreRejected, StudyNotFound
 from dicom_node.settings import Settings
 
@@ -29,6 +39,7 @@ class OrthancArchive:
         self._client = connection
         self._md5 = lru_cache(_REMEMBERED)(self._ask_md5)
         self._modality = lru_cache(_REMEMBERED)(self._ask_modality)
+        self._read = lru_cache(_REMEMBERED)(self._ask_attributes)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -69,16 +80,16 @@ class OrthancArchive:
             return b""
 
     def study(self, study_instance_uid: str) -> StudyRef:
-        """Return the study with its series and instances.
+        """Return the study with its series and instances, under the newest identity.
 
         Raises StudyNotFound, ArchiveUnavailable.
         """
         # Orthanc keeps one study for each patient id that carries the UID.
-        ids = sorted(self._lookup(study_instance_uid, "Study"))
+        ids = self._lookup(study_instance_uid, "Study")
         if not ids:
             raise StudyNotFound(f"study {study_instance_uid} is not in the archive; send it again")
-        first, *others = [self._study(orthanc_id) for orthanc_id in ids]
-        return _merged(first, others)
+        studies = [self._study(orthanc_id) for orthanc_id in ids]
+        return studies[0] if len(studies) == 1 else copies.merged(studies, self._received(ids))
 
     def study_uid(self, orthanc_study_id: str) -> str:
         """Return the Study Instance UID behind an Orthanc id; raises StudyNotFound."""
@@ -150,6 +161,12 @@ class OrthancArchive:
             raise StudyNotFound(f"object {sop_instance_uid} is no longer in the archive")
         return client.ask(lambda: self._client.get_instances_id_file(found[0])).content
 
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Delete instances; what is gone already is gone. Raises ArchiveUnavailable."""
+        for ref in refs:
+            with suppress(StudyNotFound):
+                client.ask(partial(self._client.delete_instances_id, ref.orthanc_id))
+
     def changes(self, since: int, limit: int = 500) -> Changes:
         """Return a page of the change log after sequence ``since``."""
         query = {"since": since, "limit": limit}
@@ -206,17 +223,61 @@ class OrthancArchive:
 
     def _study(self, orthanc_id: str) -> StudyRef:
         entry = self._entry("studies", orthanc_id)
-        tags, patient = entry["MainDicomTags"], entry["PatientMainDicomTags"]
-        series = client.ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
+        tags = entry["MainDicomTags"]
+        listed = client.ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
+        series = tuple(part for s in listed for part in self._series(s))
+        known = list(filter(None, map(self._newest_attributes, copies.newest_first(series))))
+        told, *others = known or [Attributes.told_by(tags, entry["PatientMainDicomTags"])]
         return StudyRef(
             study_instance_uid=tags["StudyInstanceUID"],
             orthanc_id=orthanc_id,
-            patient_id=patient.get("PatientID", ""),
-            patient_name=patient.get("PatientName", ""),
-            accession_number=tags.get("AccessionNumber", ""),
-            study_description=tags.get("StudyDescription", ""),
-            series=tuple(part for s in series for part in self._series(s)),
+            patient_id=told.patient.patient_id,
+            patient_name=told.patient.name,
+            accession_number=told.accession_number,
+            study_description=told.study_description,
+            series=series,
+            birth_date=told.patient.birth_date,
+            sex=told.patient.sex,
+            issuer=told.patient.issuer,
+            others=tuple(dict.fromkeys(o.patient for o in others if o.patient != told.patient)),
         )
+
+    def _newest_attributes(self, series: SeriesRef) -> Attributes | None:
+        """Return what the newest image of a series says; None where it cannot be read.
+
+        Orthanc's index keeps the attributes of a study's first image, and loses characters that
+        no character set was declared for.
+        """
+        received = self._received([series.orthanc_id]) if len(series.instances) > 1 else {}
+        last = max(series.instances, key=lambda i: received.get(i.orthanc_id, copies.LONG_AGO))
+        try:
+            return self._read(last.orthanc_id, last.revision)
+        except (StudyNotFound, ArchiveFault):  # the run will tell that the file is lost
+            return None
+
+    def _ask_attributes(self, orthanc_id: str, _revision: str) -> Attributes:
+        ask = self._client.get_instances_id_content_path
+
+        def stored(tag: str) -> bytes:
+            try:
+                return client.ask(lambda: ask(orthanc_id, tag)).content
+            except StudyNotFound:  # Orthanc's word for an attribute that the file lacks
+                return b""
+
+        return attributes(stored)
+
+    def _received(self, orthanc_ids: Sequence[str]) -> Mapping[str, datetime]:
+        """Return when each instance below these resources came, in whole seconds."""
+        wish = {"Resources": [*orthanc_ids], "Level": "Instance", "Metadata": True}
+        try:
+            found = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
+        except StudyNotFound:
+            return {}
+        return {
+            one["ID"]: _time(one["Metadata"]["ReceptionDate"])
+            for one in found
+            if "ReceptionDate" in one.get("Metadata", {})
+        }
 
     def _series(self, entry: Mapping[str, Any]) -> list[SeriesRef]:
         """Return a series, in as many parts as it holds modalities."""
@@ -250,20 +311,6 @@ def _part(
         manufacturer=tags.get("Manufacturer", ""),
         last_update=_time(entry["LastUpdate"]),
         positions_mm=_positions([i["MainDicomTags"] for i in listed]),
-    )
-
-
-def _merged(first: StudyRef, others: Sequence[StudyRef]) -> StudyRef:
-    """Join what Orthanc keeps apart by patient id: one Study Instance UID, one study."""
-    return StudyRef(
-        study_instance_uid=first.study_instance_uid,
-        orthanc_id=first.orthanc_id,
-        patient_id=first.patient_id,
-        patient_name=first.patient_name,
-        accession_number=first.accession_number,
-        study_description=first.study_description,
-        series=tuple(s for study in (first, *others) for s in study.series),
-        other_patient_ids=tuple(study.patient_id for study in others),
     )
 
 

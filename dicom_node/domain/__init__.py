@@ -2,6 +2,7 @@
 
 from dicom_node.domain.accounting import Images, LeftOut, Omission, Reason, account, refused
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
+from dicom_node.domain.patient import Patient, contradictions, filled
 from dicom_node.domain.person import (
     ANONYMOUS,
     NODES_OWN,
@@ -53,6 +54,7 @@ from dicom_node.domain.shadow import (
 )
 from dicom_node.domain.study import (
     IMAGELESS,
+    RESULT_MODALITIES,
     Change,
     Changes,
     Entry,
@@ -81,6 +83,7 @@ __all__ = [
     "IMAGELESS",
     "NODES_OWN",
     "RESERVED",
+    "RESULT_MODALITIES",
     "UNKNOWN",
     "Assessment",
     "AuditEntry",
@@ -111,6 +114,7 @@ __all__ = [
     "Omission",
     "Opinion",
     "Origin",
+    "Patient",
     "Prediction",
     "Presence",
     "Priority",
@@ -148,6 +152,8 @@ __all__ = [
     "WorklistItem",
     "account",
     "checked_name",
+    "contradictions",
+    "filled",
     "is_subject",
     "most_urgent",
     "refused",

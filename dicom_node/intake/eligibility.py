@@ -3,19 +3,17 @@
 from dataclasses import dataclass
 
 from dicom_node.domain import (
-    IMAGELESS,
+    RESULT_MODALITIES,
     Omission,
     Reason,
     RefusalCode,
     SeriesRef,
     StudyKind,
     StudyRef,
+    contradictions,
 )
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
-
-RESULT_MODALITIES = IMAGELESS | {"OT", "SC"}
-"""Documents and derived objects, the node's own among them: they never make a study readable."""
 
 _BESIDE = "A film beside a CT: of a study that holds both, this node reads the CT."
 
@@ -40,8 +38,8 @@ def eligible(study: StudyRef, policy: Policy) -> Eligible:
     Raises StudyRefused: two patients under one Study Instance UID, or nothing to read.
     """
     readable = tuple(s for s in study.series if _is_readable(s, policy))
-    if study.other_patient_ids:
-        raise _of_several_patients(readable)
+    if differing := contradictions((study.patient, *study.others)):
+        raise _of_several_patients(readable, differing)
     ct = tuple(s for s in readable if s.modality == "CT")
     if ct:
         return Eligible(StudyKind.CT, ct, tuple(s for s in readable if s.modality != "CT"))
@@ -60,11 +58,14 @@ def _is_readable(series: SeriesRef, policy: Policy) -> bool:
     return series.modality in policy.eligibility.modalities and bool(series.instances)
 
 
-def _of_several_patients(readable: tuple[SeriesRef, ...]) -> StudyRefused:
+def _of_several_patients(
+    readable: tuple[SeriesRef, ...], differing: tuple[str, ...]
+) -> StudyRefused:
     code, reason = (
         RefusalCode.PATIENT_MISMATCH.value,
-        "Images of more than one patient carry this Study Instance UID; correct the patient "
-        "identity in the PACS, then run again.",
+        "Images of more than one patient carry this Study Instance UID (they differ in "
+        f"{', '.join(differing)}); correct the patient identity in the PACS and send every "
+        "image again.",
     )
     images = {ref.sop_instance_uid: (code, reason) for s in readable for ref in s.instances}
     return StudyRefused(code, reason, images)

@@ -4,7 +4,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dicom_node.domain import Omission, Reason, Refusal, RefusalCode, Sample, StudyKind
+from pydicom.dataset import Dataset
+
+from dicom_node.domain import (
+    Omission,
+    Patient,
+    Reason,
+    Refusal,
+    RefusalCode,
+    Sample,
+    StudyKind,
+    contradictions,
+)
 from dicom_node.errors import PixelError, StudyRefused
 from dicom_node.pixels import ct, cxr, header
 from dicom_node.pixels.choice import Ranking, ranked
@@ -43,13 +54,31 @@ def select(kind: StudyKind, instances: Sequence[Loaded], limits: Limits) -> Sele
     """
     if not instances:
         raise StudyRefused(RefusalCode.NO_ELIGIBLE_SERIES, "The study holds no images to read.")
-    patients = {header.text(one.dataset, "PatientID") for one in instances} - {""}
-    if len(patients) > 1:
+    if differing := contradictions(patient(one.dataset) for one in instances):
         raise StudyRefused(
             RefusalCode.PATIENT_MISMATCH,
-            f"The study holds images of {len(patients)} different patient IDs.",
+            "The study holds images of more than one patient: they differ in "
+            f"{', '.join(differing)}.",
         )
     return _films(instances, limits) if kind is StudyKind.CXR else _series(instances, limits)
+
+
+def patient(dataset: Dataset) -> Patient:
+    """Return whose an image is, as its header says; what is unreadable counts as it is stored."""
+    return Patient(
+        patient_id=_identity(dataset, "PatientID"),
+        name=_identity(dataset, "PatientName"),
+        birth_date=_identity(dataset, "PatientBirthDate"),
+        sex=_identity(dataset, "PatientSex"),
+        issuer=_identity(dataset, "IssuerOfPatientID"),
+    )
+
+
+def _identity(dataset: Dataset, keyword: str) -> str:
+    try:
+        return header.text(dataset, keyword)
+    except PixelError:
+        return repr(dataset.get_item(keyword).value)
 
 
 def _films(instances: Sequence[Loaded], limits: Limits) -> Selection:

@@ -45,6 +45,10 @@ class Archive(Protocol):
         """Store one DICOM file; storing the same twice is harmless."""
         ...
 
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Delete instances that newer copies have replaced; what is gone already is gone."""
+        ...
+
     def holds(self, ref: ObjectRef) -> bool:
         """Tell whether the object can be read back."""
         ...

@@ -17,12 +17,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dcm
 
 from dicom_node import codes
+from dicom_node.codes import MANUFACTURER
 from dicom_node.domain import Finding, Measurement, TriageResult
 from dicom_node.report.items import concept
 
 VERSION: Final = metadata.version("dicom-node")
 PRODUCT: Final = "dicom-node"
-MANUFACTURER: Final = "dicom-node project"
 RESEARCH: Final = (
     "RESEARCH USE ONLY - not for diagnosis. Made by software alone; no physician has reviewed it."
 )

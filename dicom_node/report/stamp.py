@@ -6,9 +6,10 @@ import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
+from dicom_node.codes import MANUFACTURER
 from dicom_node.domain import TriageResult
 from dicom_node.report import naming, provenance
-from dicom_node.report.provenance import MANUFACTURER, PRODUCT, VERSION, Station
+from dicom_node.report.provenance import PRODUCT, VERSION, Station
 
 
 def series_description(kind: str = "") -> str:

@@ -13,6 +13,7 @@ from dicom_node.domain import (
     Images,
     LeftOut,
     Origin,
+    Patient,
     RunState,
     SeriesRef,
     Stage,
@@ -182,7 +183,7 @@ def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
 
 def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
     listed = [series("film", "CR", slices=2), series("head", "MR")]
-    subject = study(listed, other_patient_ids=("P2",))
+    subject = study(listed, others=(Patient("P2"),))
     desk.archive.put(subject)
     with pytest.raises(StudyRefused):
         desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")

@@ -155,7 +155,7 @@ def test_select_two_patients_are_refused(kind: StudyKind) -> None:
     both = [loaded(film(SOPInstanceUID=uids.derive(name), PatientID=name)) for name in "ab"]
     refused = _refused(kind, both)
     assert refused.code == RefusalCode.PATIENT_MISMATCH
-    assert "2 different" in refused.reason
+    assert "differ in patient ID" in refused.reason
 
 
 @pytest.mark.parametrize("kind", list(StudyKind))
@@ -203,3 +203,39 @@ def test_select_series_that_cannot_be_looked_at_is_refused_and_the_rest_compared
 def test_select_no_series_that_can_be_decoded_is_refused() -> None:
     broken = [series(_PLACES, name, PixelData=b"\0") for name in "ab"]
     assert _refused(StudyKind.CT, broken[0] + broken[1]).code == RefusalCode.UNDECODABLE
+
+
+_NAMED = {"PatientID": "P1", "PatientName": "ALPHA^ANNA"}
+_OTHERS: list[dict[str, Any]] = [
+    {"PatientName": "BETA^BERTA"},
+    {"PatientID": "", "PatientName": "BETA^BERTA", "PatientBirthDate": "19800101"},
+    {"PatientBirthDate": "19800101"},
+    {"PatientSex": "M"},
+    {"IssuerOfPatientID": "OTHER"},
+]
+
+
+@pytest.mark.parametrize("other", _OTHERS)
+def test_select_films_of_two_people_are_refused(other: dict[str, Any]) -> None:
+    whole = {**_NAMED, "PatientBirthDate": "19700102", "PatientSex": "F", "IssuerOfPatientID": "H"}
+    both = [
+        loaded(film(SOPInstanceUID=uids.derive(str(n)), **{**whole, **one}))
+        for n, one in enumerate(({}, other))
+    ]
+    assert _refused(StudyKind.CXR, both).code == RefusalCode.PATIENT_MISMATCH
+
+
+@pytest.mark.parametrize("other", _OTHERS[:3])
+def test_select_one_series_of_two_people_is_refused(other: dict[str, Any]) -> None:
+    born = {"PatientBirthDate": "19700102"}
+    stack = series(_PLACES[:-1], "a", **_NAMED, **born)
+    stack += series(_PLACES[-1:], "a", **{**_NAMED, **born, **other})
+    assert _refused(StudyKind.CT, stack).code == RefusalCode.PATIENT_MISMATCH
+
+
+def test_select_one_person_spelt_in_several_ways_is_read() -> None:
+    spelt = ("ALPHA^ANNA", "Alpha^Anna^^^", "ANNA^ALPHA", "")
+    same = [
+        loaded(film(SOPInstanceUID=uids.derive(name or "none"), PatientName=name)) for name in spelt
+    ]
+    assert len(select(StudyKind.CXR, same, LIMITS).samples) == len(spelt)
