@@ -69,6 +69,11 @@ PIXELS = Code("{pixels}", "UCUM", "Pixels")
 MILLIMETRE = Code("mm", "UCUM", "mm")
 DIRECTION_COSINE = Code("{-1:1}", "UCUM", "{-1:1}")
 
+# Titles of rejection notes, CID 7010
+REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
+REJECTED_FOR_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
+INCORRECT_WORKLIST_ENTRY = Code("113038", "DCM", "Incorrect Modality Worklist Entry")
+
 FINDINGS: dict[str, Code] = {
     "normal": NORMAL,
     "bacterial_pneumonia": BACTERIAL_PNEUMONIA,

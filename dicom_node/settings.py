@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -134,6 +135,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     policy: Path | None = None
+    time_zone: Annotated[ZoneInfo | None, BeforeValidator(lambda value: value or None)] = None
     allow_remote: bool = False
     bind_address: IPv4Address | None = None
 

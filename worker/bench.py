@@ -40,7 +40,7 @@ from dicom_node.pixels.load import Loaded
 from dicom_node.pixels.select import patient
 from dicom_node.policy import Policy
 from dicom_node.ports import ResultWriter, Runtime
-from dicom_node.report.encode import to_file
+from dicom_node.report.encode import objects
 from dicom_node.report.registry import writers
 from models import runtime as model_runtime
 from worker.coverage import announced
@@ -66,7 +66,7 @@ class Bench:
         log.configure("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
         rules = policy.load(chosen.policy)
         runtime = model_runtime.load(chosen.device, rules.models, chosen.site_models)
-        return cls(runtime, rules, tuple(writers(chosen.ae_title).values()), output)
+        return cls(runtime, rules, tuple(writers(chosen.ae_title, chosen.time_zone).values()), output)
 
     def analyze(
         self, paths: Sequence[Path], modality_of_pictures: str | None
@@ -143,11 +143,8 @@ class Bench:
         sources = [datasets[ref.sop_instance_uid] for ref in result.evidence]
         self.output.mkdir(parents=True, exist_ok=True)
         for writer in self.writers:
-            if not writer.applies(reading.heatmaps):
-                continue
-            content = to_file(writer.write(result, sources, reading.heatmaps))
-            uid = writer.reference(result).sop_instance_uid
-            (self.output / f"{writer.name}-{uid}.dcm").write_bytes(content)
+            for ref, content in objects(writer, result, sources, reading.heatmaps):
+                (self.output / f"{writer.name}-{ref.sop_instance_uid}.dcm").write_bytes(content)
         return self.writers[0].reference(result)
 
 

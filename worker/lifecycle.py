@@ -164,7 +164,7 @@ def open_pipeline() -> Pipeline:
         archive=node.archive,
         ledger=node.ledger,
         runtime=runtime,
-        writers=tuple(writers(node.settings.ae_title).values()),
+        writers=tuple(writers(node.settings.ae_title, node.settings.time_zone).values()),
         policy=node.policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         shadow=shadow,

@@ -43,7 +43,7 @@ from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
-from dicom_node.report.encode import to_file
+from dicom_node.report.encode import objects
 from worker.coverage import announced
 from worker.fetching import Fetched, fetch
 from worker.reading import Reading, read, with_announced
@@ -258,6 +258,7 @@ class Attempt:
             measurements=reading.prediction.measurements,
             images=reading.images,
             incomplete=reading.incomplete,
+            number=claim.number,
         )
         runs.save_result(claim, result)
         return result
@@ -307,9 +308,9 @@ class Attempt:
         self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
     ) -> list[tuple[str, ObjectRef, bytes]]:
         return [
-            (w.name, w.reference(result), to_file(w.write(result, sources, heatmaps)))
-            for w in self._node.writers
-            if w.applies(heatmaps)
+            (writer.name, *written)
+            for writer in self._node.writers
+            for written in objects(writer, result, sources, heatmaps)
         ]
 
     def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:

@@ -155,9 +155,12 @@ def _reading(sample: Sample, prediction: Prediction, policy: Policy) -> Reading:
 
 
 def _key_first(sample: Sample, prediction: Prediction) -> tuple[InstanceRef, ...]:
-    """Order the sources so that the instance which the findings point at comes first."""
+    """Order the sources: that which the findings point at, then those that carry them, the most
+    telling first, then the rest as it lies."""
     key = prediction.findings[0].region.sop_instance_uid
-    return tuple(sorted(sample.sources, key=lambda ref: ref.sop_instance_uid != key))
+    carrying = (heatmap.source.sop_instance_uid for heatmap in prediction.heatmaps)
+    places = {uid: place for place, uid in enumerate(dict.fromkeys((key, *carrying)))}
+    return tuple(sorted(sample.sources, key=lambda r: places.get(r.sop_instance_uid, len(places))))
 
 
 def _by_urgency(reading: Reading) -> tuple[int, float]:

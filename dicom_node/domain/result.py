@@ -120,6 +120,7 @@ class TriageResult:
     rest on. ``completed_at`` is fixed when the result is persisted, so that encoding it twice
     gives the same bytes. ``images`` accounts for every image of the study; results kept by older
     versions have none. ``incomplete`` says what of the study had not come, '' where it was whole.
+    ``number`` is the run's among those of the study.
     """
 
     run_identity: str
@@ -138,3 +139,4 @@ class TriageResult:
     measurements: tuple[Measurement, ...] = ()
     images: Images | None = None
     incomplete: str = ""
+    number: int = 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from importlib import metadata
 from typing import Final
 
@@ -30,9 +30,13 @@ RESEARCH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """The installation that writes: ``serial`` is its name in the PACS, the AE title."""
+    """The installation that writes: ``serial`` is its name in the PACS, the AE title.
+
+    ``zone`` is the zone of its clocks on the wall, None that of the machine.
+    """
 
     serial: str
+    zone: tzinfo | None = UTC
 
 
 def algorithm(result: TriageResult, finding: Finding) -> AlgorithmIdentification:

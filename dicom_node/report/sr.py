@@ -59,7 +59,7 @@ class SrWriter:
         the object.
         """
         images = source.headers(result, sources)
-        at = source.local_time(result.completed_at, images[0])
+        at = source.local_time(result.completed_at, images[0], self.station.zone)
         try:
             report = self._document(result, images, at)
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
@@ -68,6 +68,13 @@ class SrWriter:
                 f"{type(exc).__name__}"
             ) from exc
         return report
+
+    def further(
+        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
+    ) -> Sequence[Dataset]:
+        """Return nothing: one report says it all."""
+        del result, sources, heatmaps
+        return ()
 
     def _document(
         self, result: TriageResult, images: Sequence[Dataset], at: datetime
@@ -80,7 +87,7 @@ class SrWriter:
             series_number=SERIES_NUMBER,
             series_description=stamp.series_description(),
             sop_instance_uid=reference.sop_instance_uid,
-            instance_number=1,
+            instance_number=result.number,
             is_complete=not result.incomplete,
             is_final=False,
             is_verified=False,
@@ -92,7 +99,18 @@ class SrWriter:
         if result.incomplete:
             report.CompletionFlagDescription = shorten(result.incomplete, _LONGEST_LO)
         stamp.stamp(report, result, self.station, images[0], at)
+        report.CodingSchemeIdentificationSequence = [_own_scheme()]
         return report
+
+
+def _own_scheme() -> Dataset:
+    """Say what stands behind the private codes (PS3.3 C.12.1.1.1.1)."""
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = codes.OWN_SCHEME
+    scheme.CodingSchemeUID = naming.CODING_SCHEME_UID
+    scheme.CodingSchemeName = "dicom-node private codes"
+    scheme.CodingSchemeResponsibleOrganization = codes.MANUFACTURER
+    return scheme
 
 
 def _content(

@@ -1,7 +1,8 @@
 """Source headers in every character set."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -170,7 +171,7 @@ def test_local_time_any_offset_is_the_same_moment(naive: datetime, minutes: int)
     clean = Dataset()
     clean.TimezoneOffsetFromUTC = f"{sign}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
 
-    local = source.local_time(at, clean)
+    local = source.local_time(at, clean, None)
 
     assert local == at
     offset = local.utcoffset()
@@ -178,5 +179,9 @@ def test_local_time_any_offset_is_the_same_moment(naive: datetime, minutes: int)
     assert offset.total_seconds() == 60 * minutes
 
 
-def test_local_time_without_an_offset_is_utc() -> None:
-    assert source.local_time(builders.COMPLETED_AT, Dataset()).tzinfo is UTC
+def test_local_time_without_an_offset_is_the_nodes() -> None:
+    for name, minutes in (("UTC", 0), ("Asia/Kathmandu", 345), ("America/St_Johns", -210)):
+        zone = ZoneInfo(name)
+        local = source.local_time(builders.COMPLETED_AT, Dataset(), zone)
+        assert local == builders.COMPLETED_AT
+        assert local.utcoffset() == timedelta(minutes=minutes)
