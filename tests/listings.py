@@ -148,6 +148,10 @@ class ListedArchive:
         del ref
         return self.arrived
 
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Hold no results."""
+        raise StudyNotFound(f"object {sop_instance_uid} is not in the archive")
+
     def origin(self, ref: InstanceRef) -> Origin:
         """Return what the test set."""
         del ref

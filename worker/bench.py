@@ -66,7 +66,9 @@ class Bench:
         log.configure("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
         rules = policy.load(chosen.policy)
         runtime = model_runtime.load(chosen.device, rules.models, chosen.site_models)
-        return cls(runtime, rules, tuple(writers(chosen.ae_title, chosen.time_zone).values()), output)
+        return cls(
+            runtime, rules, tuple(writers(chosen.ae_title, chosen.time_zone).values()), output
+        )
 
     def analyze(
         self, paths: Sequence[Path], modality_of_pictures: str | None

@@ -58,7 +58,8 @@ class Sender:
         destination = self.destinations.get(due.destination)
         if destination is None:
             raise StoreRejected("this destination is no longer configured")
-        content = self.results.result(due.sop_instance_uid)
+        posted = self.book.posted(due.sop_instance_uid)
+        content = self.results.result(due.sop_instance_uid) if posted is None else posted
         with (
             self.outbox.holding(due.sop_instance_uid, content) as file,
             checkpoints.around(checkpoints.Step.DELIVER),

@@ -20,6 +20,7 @@ from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
+from dicom_node.report.provenance import Station
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
@@ -90,7 +91,7 @@ def open_intake() -> Intake:
     departures = Departures(node.archive, node.ledger.studies)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
-    node.ledger.deliveries.want({d.name: d.objects for d in node.settings.destinations})
+    node.ledger.deliveries.want({d.name: d.wanted for d in node.settings.destinations})
     sender = Sender(
         node.ledger.deliveries,
         destinations.build(node.settings),
@@ -167,6 +168,7 @@ def open_pipeline() -> Pipeline:
         writers=tuple(writers(node.settings.ae_title, node.settings.time_zone).values()),
         policy=node.policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        station=Station(node.settings.ae_title, node.settings.time_zone),
         shadow=shadow,
     )
 

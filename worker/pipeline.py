@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
@@ -44,9 +44,11 @@ from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
 from dicom_node.report.encode import objects
+from dicom_node.report.provenance import Station
 from worker.coverage import announced
 from worker.fetching import Fetched, fetch
 from worker.reading import Reading, read, with_announced
+from worker.retraction import Retraction
 from worker.shadow import Shadow
 
 _SKEW = timedelta(seconds=5)
@@ -64,6 +66,12 @@ class Pipeline:
     policy: Policy
     worker: str
     shadow: Shadow | None = None
+    station: Station = field(default_factory=lambda: Station("dicom-node"))
+
+    @property
+    def retraction(self) -> Retraction:
+        """What takes back what is no longer true."""
+        return Retraction(self.archive, self.ledger, self.station)
 
     def claim(self, run_id: str) -> Claim | None:
         """Take the run; None where another worker owns it or it has ended.
@@ -148,6 +156,7 @@ class Attempt:
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
             fetched = self._fetched = fetch(node.archive, study, node.policy)
+            node.retraction.correct_identity(claim, study, fetched.loaded, datetime.now(UTC))
         model = node.runtime.classifier(claim.kind).identity
         input_digest = uids.unordered_digest(
             (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
@@ -165,12 +174,19 @@ class Attempt:
             lambda cut_off: self._wait_for_more(study, cut_off),
         )
         reading = with_announced(reading, announced(study, fetched.loaded))
+        if node.ledger.runs.repeats(
+            claim, _evidence_digest(reading, fetched.loaded), reading.images, reading.incomplete
+        ):
+            _log("run.repeats", claim)
+            return
         with self._during(Stage.RECORD):
             result = self._recorded(identity, reading)
         with self._during(Stage.REPORT):
             sources = self._sources_now(study, fetched.loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
         self._store(files)
+        superseded = node.ledger.runs.superseded(claim)
+        node.retraction.reject(claim, superseded, sources[0], result.completed_at)
         with checkpoints.around(checkpoints.Step.CONCLUDE):
             node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
         _log("run.reported", claim, priority=result.priority.value)
@@ -322,6 +338,15 @@ class Attempt:
             for name, ref, _ in files:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
+
+
+def _evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
+    """Hash what the reading rests on: other images of the study change nothing about it."""
+    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
+    return uids.unordered_digest(
+        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
+        for ref in reading.evidence
+    )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from dicom_node.contiguity import contiguity, without_strays
-from dicom_node.domain import SeriesRef, StudyKind
+from dicom_node.domain import SeriesRef, StudyKind, StudyRef
 from dicom_node.intake.eligibility import Eligible
 from dicom_node.policy import Policy
 
@@ -24,6 +24,13 @@ def ready_at(eligible: Eligible, policy: Policy) -> datetime:
         return last + timedelta(seconds=rule.cxr_quiet_s)
     whole = _is_whole(eligible.series, policy.limits.ct_min_slices)
     return last + timedelta(seconds=rule.ct_quiet_s if whole else rule.ct_deadline_s)
+
+
+def settled_at(study: StudyRef, policy: Policy) -> datetime:
+    """Return when a study of two identities may be judged: its images may be on their way, sent
+    again under the corrected one."""
+    last = max((s.last_update or _LONG_AGO for s in study.series), default=_LONG_AGO)
+    return last + timedelta(seconds=policy.completeness.ct_quiet_s)
 
 
 def _is_whole(series: Sequence[SeriesRef], min_slices: int) -> bool:

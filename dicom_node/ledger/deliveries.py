@@ -6,13 +6,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import AuditEntry, DueDelivery, RevivedDelivery, RunState
+from dicom_node.domain import AuditEntry, Claim, DueDelivery, RevivedDelivery, RunState
 from dicom_node.errors import LedgerError
-from dicom_node.ledger import audit
+from dicom_node.ledger import audit, posts
 from dicom_node.ledger import wishes as known
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import DeliveryRow, DeliveryState, RunRow
-from dicom_node.ledger.steps import clean, lock_run
+from dicom_node.ledger.steps import clean, lock_claim, lock_run
 
 
 class DeliveryBook:
@@ -25,6 +25,26 @@ class DeliveryBook:
         """Say which destinations there are, each with the writers whose objects it gets."""
         with self._database.write() as session:
             known.put(session, wishes)
+
+    def are_wanted(self, writer: str) -> bool:
+        """Tell whether any destination wants what this writer makes."""
+        with self._database.read() as session:
+            return bool(known.wanting(session, writer))
+
+    def post(self, claim: Claim, writer: str, sop_instance_uid: str, content: bytes) -> int:
+        """Plan what the archive does not hold; return how many deliveries that are.
+
+        Posting it twice is harmless. Raises LeaseLost.
+        """
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            post = sop_instance_uid, content
+            return posts.plan(session, run, writer, post, self._database.now())
+
+    def posted(self, sop_instance_uid: str) -> bytes | None:
+        """Return what was posted, None where the archive has it."""
+        with self._database.read() as session:
+            return posts.content_of(session, sop_instance_uid)
 
     def plan_late(self) -> int:
         """Plan what was reported before anybody had named the destinations; return how many."""
@@ -81,7 +101,8 @@ class DeliveryBook:
     def revive_failed(self, actor: str) -> Sequence[RevivedDelivery]:
         """Plan every delivery of a standing report that failed anew, with all of its attempts.
 
-        One whose report was superseded stays FAILED: nobody is sent what was taken back.
+        One whose report was superseded stays FAILED: nobody is sent what was taken back. What
+        takes back is sent in any case.
         """
         failed = select(DeliveryRow.run_id).where(DeliveryRow.state == DeliveryState.FAILED)
         with self._database.read() as session:
@@ -96,7 +117,8 @@ class DeliveryBook:
         with self._database.write() as session:
             _, run = lock_run(session, run_id)
             standing = run.state is RunState.REPORTED
-            for row in session.scalars(query).all() if standing else ():
+            failed = session.scalars(query if standing else query.where(posts.are_of(DeliveryRow)))
+            for row in failed.all():
                 row.state, row.attempts, row.message = DeliveryState.PENDING, 0, ""
                 row.due_at, row.ended_at = self._database.now(), None
                 uid = self._note(session, row, actor, "report.redeliver")
@@ -117,6 +139,7 @@ class DeliveryBook:
             row.state, row.message, row.due_at = state, clean(message), due_at
             row.ended_at = self._database.now() if due_at is None else None
             if state is DeliveryState.DELIVERED:
+                posts.forget(session, row.sop_instance_uid)
                 self._note(session, row, "node", "report.deliver")
 
     def _note(self, session: Session, row: DeliveryRow, actor: str, action: str) -> str:

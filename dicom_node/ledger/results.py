@@ -84,6 +84,19 @@ def report_before(session: Session, run: RunRow) -> ObjectRef | None:
     return None if row is None else object_ref(row)
 
 
+def objects_before(session: Session, run: RunRow) -> tuple[ObjectRef, ...]:
+    """Return the objects of the newest older run that left any, in the order of writing."""
+    older = (
+        select(RunRow.run_id)
+        .join(ObjectRow, RunRow.run_id == ObjectRow.run_id)
+        .where(RunRow.study_instance_uid == run.study_instance_uid, RunRow.number < run.number)
+        .order_by(RunRow.number.desc())
+        .limit(1)
+    )
+    query = select(ObjectRow).where(ObjectRow.run_id == older.scalar_subquery())
+    return tuple(object_ref(row) for row in session.scalars(query.order_by(ObjectRow.position)))
+
+
 def is_spent(session: Session, claim: Claim, identity: str) -> bool:
     """Tell whether a SUPERSEDED run older than this one left objects under ``identity``."""
     query = (

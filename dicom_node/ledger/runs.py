@@ -117,6 +117,33 @@ class RunBook:
             settle(session, study)
             return run.state is RunState.RUNNING
 
+    def repeats(self, claim: Claim, evidence_digest: str, images: Images, incomplete: str) -> bool:
+        """Tell whether the standing report rests on the same images, read by the same model.
+
+        Images came that are not read: nothing is reported anew. Then this run ends SUPERSEDED as a
+        duplicate, and the older one is current again, with the account of the images that there
+        are now. A forced run repeats nothing, nor does one for which more, or less, has not come.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            run.evidence_digest = evidence_digest
+            twin = (
+                None if run.forced else newest(session, study.study_instance_uid, RunState.REPORTED)
+            )
+            if twin is None or not _rests_on_the_same(run, twin):
+                return False
+            said = results.get(session, twin.run_id)
+            if said is None or said.incomplete != incomplete:
+                return False
+            results.put_images(twin, images)
+            run.duplicate_of = twin.run_id
+            supersede(session, run, now, above=twin.number)
+            act = Act(now, "node", f"what came since run {twin.number} is not read")
+            move(session, run, RunState.SUPERSEDED, act)
+            settle(session, study)
+            return True
+
     def is_spent(self, claim: Claim, identity: str) -> bool:
         """Tell whether an older run of the study reported under this identity and is over."""
         with self._database.read() as session:
@@ -132,6 +159,12 @@ class RunBook:
         with self._database.write() as session:
             _, run = lock_claim(session, claim)
             return results.report_before(session, run)
+
+    def superseded(self, claim: Claim) -> Sequence[ObjectRef]:
+        """Return all objects of the study's newest older run that reported."""
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            return results.objects_before(session, run)
 
     def save_result(self, claim: Claim, result: TriageResult) -> None:
         """Persist the result before anything is encoded; a second one replaces the first."""
@@ -264,6 +297,13 @@ def _reads_the_same(run: RunRow) -> ColumnElement[bool]:
         RunRow.model_name == run.model_name,
         RunRow.model_version == run.model_version,
         RunRow.model_sha256 == run.model_sha256,
+    )
+
+
+def _rests_on_the_same(run: RunRow, twin: RunRow) -> bool:
+    return twin.number < run.number and (
+        (twin.evidence_digest, twin.policy_hash, twin.model)
+        == (run.evidence_digest, run.policy_hash, run.model)
     )
 
 

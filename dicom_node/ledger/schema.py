@@ -113,6 +113,7 @@ class RunRow(Base):
     model_sha256: Mapped[str | None]
     identity: Mapped[str | None]
     input_digest: Mapped[str | None]
+    evidence_digest: Mapped[str | None]
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("runs.run_id"))
     attempts: Mapped[int]
     deaths: Mapped[int] = mapped_column(server_default="0")
@@ -213,6 +214,15 @@ class DeliveryRow(Base):
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     planned_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class PostRow(Base):
+    """An object that the archive does not hold, until every destination has it."""
+
+    __tablename__ = "posts"
+
+    sop_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
 
 
 class WishRow(Base):

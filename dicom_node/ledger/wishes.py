@@ -46,12 +46,17 @@ def plan(session: Session, run: RunRow, now: datetime) -> int:
     run.planned_at = now
     wishes = _wishes(session)
     planned = [
-        _pending(run, destination, found.sop_instance_uid, now)
+        pending(run, destination, found.sop_instance_uid, now)
         for found in _unsent(session, run)
         for destination in wishes[found.writer]
     ]
     session.add_all(planned)
     return len(planned)
+
+
+def wanting(session: Session, writer: str) -> Sequence[str]:
+    """Return the destinations that want what a writer makes."""
+    return _wishes(session)[writer]
 
 
 def _wishes(session: Session) -> defaultdict[str, list[str]]:
@@ -71,7 +76,8 @@ def _unsent(session: Session, run: RunRow) -> Sequence[ObjectRow]:
     return session.scalars(query.order_by(ObjectRow.position)).all()
 
 
-def _pending(run: RunRow, destination: str, uid: str, now: datetime) -> DeliveryRow:
+def pending(run: RunRow, destination: str, uid: str, now: datetime) -> DeliveryRow:
+    """Return a delivery that is due at once."""
     return DeliveryRow(
         run_id=run.run_id,
         destination=destination,

@@ -33,6 +33,10 @@ class Archive(Protocol):
         raise StudyNotFound where it is gone."""
         ...
 
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Return a result's DICOM file; raise StudyNotFound where it is gone."""
+        ...
+
     def origin(self, ref: InstanceRef) -> Origin:
         """Return who sent the instance and what its order says, as far as is known."""
         ...

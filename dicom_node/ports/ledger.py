@@ -62,6 +62,14 @@ class RunBook(Protocol):
         """
         ...
 
+    def repeats(self, claim: Claim, evidence_digest: str, images: Images, incomplete: str) -> bool:
+        """Tell whether the standing report rests on the same images; then this run is over."""
+        ...
+
+    def superseded(self, claim: Claim) -> Sequence[ObjectRef]:
+        """Return all objects of the run whose report this one will supersede."""
+        ...
+
     def predecessor(self, claim: Claim) -> ObjectRef | None:
         """Return the report that this run will supersede."""
         ...
@@ -215,6 +223,18 @@ class DeliveryBook(Protocol):
 
     def want(self, wishes: Mapping[str, Set[str]]) -> None:
         """Say which destinations there are, each with the writers whose objects it gets."""
+        ...
+
+    def are_wanted(self, writer: str) -> bool:
+        """Tell whether any destination wants what this writer makes."""
+        ...
+
+    def post(self, claim: Claim, writer: str, sop_instance_uid: str, content: bytes) -> int:
+        """Plan what the archive does not hold; return how many deliveries that are."""
+        ...
+
+    def posted(self, sop_instance_uid: str) -> bytes | None:
+        """Return what was posted, None where the archive has it."""
         ...
 
     def plan_late(self) -> int:
