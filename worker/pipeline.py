@@ -47,7 +47,7 @@ from dicom_node.report.encode import objects
 from dicom_node.report.provenance import Station
 from worker.coverage import announced
 from worker.fetching import Fetched, fetch
-from worker.reading import Reading, read, with_announced
+from worker.reading import Reading, evidence_digest, read, with_announced
 from worker.retraction import Retraction
 from worker.shadow import Shadow
 
@@ -175,7 +175,7 @@ class Attempt:
         )
         reading = with_announced(reading, announced(study, fetched.loaded))
         if node.ledger.runs.repeats(
-            claim, _evidence_digest(reading, fetched.loaded), reading.images, reading.incomplete
+            claim, evidence_digest(reading, fetched.loaded), reading.images, reading.incomplete
         ):
             _log("run.repeats", claim)
             return
@@ -338,15 +338,6 @@ class Attempt:
             for name, ref, _ in files:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
-
-
-def _evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
-    """Hash what the reading rests on: other images of the study change nothing about it."""
-    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
-    return uids.unordered_digest(
-        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
-        for ref in reading.evidence
-    )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

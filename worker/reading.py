@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
+from dicom_node import uids
 from dicom_node.domain import (
     Finding,
     Heatmap,
@@ -19,6 +20,8 @@ from dicom_node.domain import (
     account,
 )
 from dicom_node.errors import StudyRefused
+from dicom_node.pixels.digest import image_digest
+from dicom_node.pixels.load import Loaded
 from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
@@ -119,6 +122,15 @@ def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy:
     first = min(readings, key=_by_urgency)
     others = tuple(r.evidence[0] for r in readings if r is not first)
     return replace(first, evidence=first.evidence + others, samples=tuple(samples))
+
+
+def evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
+    """Hash what a reading rests on: other images of the study change nothing about it."""
+    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
+    return uids.unordered_digest(
+        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
+        for ref in reading.evidence
+    )
 
 
 def _passed(

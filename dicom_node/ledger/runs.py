@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
@@ -19,7 +18,7 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import handover, results, tickets, wishes
+from dicom_node.ledger import handover, results, tickets, twins, wishes
 from dicom_node.ledger.audit import note, note_ending
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
@@ -103,7 +102,7 @@ class RunBook:
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
             run.input_digest, run.model = input_digest, model
-            twin = None if run.forced else _twin(session, run, identity)
+            twin = None if run.forced else twins.of(session, run, identity)
             if twin is not None and twin.state is not RunState.FAILED:
                 run.duplicate_of = twin.run_id
                 supersede(session, run, now, above=twin.number)
@@ -131,7 +130,7 @@ class RunBook:
             twin = (
                 None if run.forced else newest(session, study.study_instance_uid, RunState.REPORTED)
             )
-            if twin is None or not _rests_on_the_same(run, twin):
+            if twin is None or not twins.rests_on_the_same(run, twin):
                 return False
             said = results.get(session, twin.run_id)
             if said is None or said.incomplete != incomplete:
@@ -276,35 +275,6 @@ def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
         )
         return False
     return True
-
-
-def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
-    """Return the run that has this identity, else the newest ended one that read the same."""
-    query = select(RunRow).where(
-        RunRow.study_instance_uid == run.study_instance_uid,
-        RunRow.run_id != run.run_id,
-        or_(RunRow.identity == identity, _reads_the_same(run)),
-        RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
-    )
-    is_namesake = case((and_(RunRow.identity == identity, ~RunRow.forced), 1), else_=0)
-    return session.scalar(query.order_by(is_namesake.desc(), RunRow.number.desc()).limit(1))
-
-
-def _reads_the_same(run: RunRow) -> ColumnElement[bool]:
-    return and_(
-        RunRow.input_digest == run.input_digest,
-        RunRow.policy_hash == run.policy_hash,
-        RunRow.model_name == run.model_name,
-        RunRow.model_version == run.model_version,
-        RunRow.model_sha256 == run.model_sha256,
-    )
-
-
-def _rests_on_the_same(run: RunRow, twin: RunRow) -> bool:
-    return twin.number < run.number and (
-        (twin.evidence_digest, twin.policy_hash, twin.model)
-        == (run.evidence_digest, run.policy_hash, run.model)
-    )
 
 
 def _claim(run: RunRow) -> Claim:

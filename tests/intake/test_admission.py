@@ -304,3 +304,20 @@ def stored_anew(subject: StudyRef) -> StudyRef:
     (listed,) = subject.series
     instances = tuple(replace(one, revision=f"again {one.revision}") for one in listed.instances)
     return replace(subject, series=(replace(listed, instances=instances),))
+
+
+def test_two_identities_wait_while_images_come_and_are_refused_then(desk: Desk) -> None:
+    """A film that is sent again under a corrected Patient ID comes image by image."""
+    fresh = study([series("film", "CR", quiet_s=0)], others=(Patient("P2"),))
+    desk.archive.put(fresh)
+    assert desk.admission.consider(fresh.study_instance_uid, Trigger.STABLE) is None
+    assert desk.state(fresh) is RunState.RECEIVED
+    desk.archive.put(study([series("film", "CR")], others=(Patient("P2"),)))
+    assert desk.admission.consider(fresh.study_instance_uid, Trigger.STABLE) is None
+    assert desk.state(fresh) is RunState.REFUSED
+
+
+def test_identities_that_contradict_nothing_are_read(desk: Desk) -> None:
+    one = study([series("film", "CR")], others=(Patient("", "TEST PATIENT"), Patient("p1")))
+    desk.archive.put(one)
+    assert desk.admission.consider(one.study_instance_uid, Trigger.STABLE) is not None

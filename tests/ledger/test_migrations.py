@@ -9,13 +9,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.orm import DeclarativeBase
 
-from dicom_node.domain import ModelState
+from dicom_node.domain import ModelState, Trigger
 from dicom_node.errors import LedgerDamaged, LedgerError, LedgerUnavailable
 from dicom_node.ledger import Ledger, migrate, open_ledger, schema
 from dicom_node.ledger.audit_rows import AuditRow
 from dicom_node.ledger.database import connect
 from dicom_node.ledger.migration import configuration, upgrade
-from tests.ledgers import PATIENT_NAME, Clock, report, start
+from tests.ledgers import PATIENT_NAME, Clock, report, start, wish
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(url: str) -> None:
@@ -152,3 +152,17 @@ def test_runs_of_before_have_no_account_of_their_images(
     migrate(url)
     (item,) = ledger.queries.worklist()
     assert item.images is None
+
+
+def test_studies_read_before_identities_were_compared_are_not_read_again(
+    ledger: Ledger, url: str
+) -> None:
+    report(ledger)
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0006")
+    migrate(url)
+    with ledger.database.read() as session:
+        (run,) = session.scalars(select(schema.RunRow))
+    assert run.evidence_digest is None
+    again = ledger.runs.request(wish("images-1", trigger=Trigger.RECONCILE))
+    assert (again.created, again.run_id) == (False, run.run_id)
