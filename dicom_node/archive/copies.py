@@ -7,12 +7,26 @@ Instance UID. The older one is a copy; whether it shows the same, who has the pi
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from dicom_node.codes import MANUFACTURER
 from dicom_node.domain import RESULT_MODALITIES, InstanceRef, SeriesRef, StudyRef, filled
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def time(text: str) -> datetime:
+    """Parse a time of Orthanc's, which is in UTC and whole seconds."""
+    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def received(entries: Iterable[Mapping[str, Any]]) -> Mapping[str, datetime]:
+    """Return when each of these instances came, as far as Orthanc has kept it."""
+    return {
+        one["ID"]: time(one["Metadata"]["ReceptionDate"])
+        for one in entries
+        if "ReceptionDate" in one.get("Metadata", {})
+    }
 
 
 def merged(studies: Sequence[StudyRef], received: Mapping[str, datetime]) -> StudyRef:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Self
 from urllib.parse import quote
@@ -137,7 +137,7 @@ class OrthancArchive:
         ask = self._client.get_instances_id_metadata_name
         told = self._text(lambda: ask(ref.orthanc_id, "ReceptionDate"))
         try:
-            return _time(told)
+            return copies.time(told)
         except ValueError:
             return None
 
@@ -196,7 +196,7 @@ class OrthancArchive:
         """Return the sequence and the time of the next change, if there is one."""
         query = {"since": sequence, "limit": 1}
         page = client.ask(lambda: self._client.get_changes(query)).json()["Changes"]
-        return (int(page[0]["Seq"]), _time(page[0]["Date"])) if page else None
+        return (int(page[0]["Seq"]), copies.time(page[0]["Date"])) if page else None
 
     def _ask_md5(self, orthanc_id: str, _revision: str) -> str:
         ask = self._client.get_instances_id_attachments_name_md5
@@ -273,11 +273,7 @@ class OrthancArchive:
             found = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
         except StudyNotFound:
             return {}
-        return {
-            one["ID"]: _time(one["Metadata"]["ReceptionDate"])
-            for one in found
-            if "ReceptionDate" in one.get("Metadata", {})
-        }
+        return copies.received(found)
 
     def _series(self, entry: Mapping[str, Any]) -> list[SeriesRef]:
         """Return a series, in as many parts as it holds modalities."""
@@ -309,7 +305,7 @@ def _part(
         description=tags.get("SeriesDescription", ""),
         series_number=_whole(tags.get("SeriesNumber", "")),
         manufacturer=tags.get("Manufacturer", ""),
-        last_update=_time(entry["LastUpdate"]),
+        last_update=copies.time(entry["LastUpdate"]),
         positions_mm=_positions([i["MainDicomTags"] for i in listed]),
     )
 
@@ -323,11 +319,6 @@ def _instance(entry: Mapping[str, Any], series_instance_uid: str) -> InstanceRef
         revision=entry["FileUuid"],
         size=int(entry["FileSize"]),
     )
-
-
-def _time(text: str) -> datetime:
-    """Parse Orthanc's ``LastUpdate``, which is in UTC and whole seconds."""
-    return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
 def _stripped(text: str) -> str:
