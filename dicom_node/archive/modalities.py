@@ -41,7 +41,7 @@ def grouped(
     these are mixed, and each secondary capture, whose class says nothing.
     """
     classes = {_sop_class(entry) for entry in entries}
-    if len(entries) == 1 or (len(classes) == 1 and SecondaryCaptureImageStorage not in classes):
+    if len(entries) <= 1 or (len(classes) == 1 and SecondaryCaptureImageStorage not in classes):
         return {series_modality: list(entries)}
     told: dict[str, str] = {}
     groups: defaultdict[str, list[Entry]] = defaultdict(list)
