@@ -158,9 +158,8 @@ class Attempt:
             fetched = self._fetched = fetch(node.archive, study, node.policy)
             node.retraction.correct_identity(claim, study, fetched.loaded, datetime.now(UTC))
         model = node.runtime.classifier(claim.kind).identity
-        input_digest = uids.unordered_digest(
-            (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
-        )
+        digests = [(one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded]
+        input_digest = uids.unordered_digest(digests)
         identity = self._identity(input_digest, model.key)
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
@@ -175,7 +174,7 @@ class Attempt:
         )
         reading = with_announced(reading, announced(study, fetched.loaded))
         if node.ledger.runs.repeats(
-            claim, evidence_digest(reading, fetched.loaded), reading.images, reading.incomplete
+            claim, evidence_digest(reading, dict(digests)), reading.images, reading.incomplete
         ):
             _log("run.repeats", claim)
             return

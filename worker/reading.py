@@ -1,6 +1,6 @@
 """Read one study: select, gate, classify. No server, no ledger: ``analyze`` uses it too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -20,8 +20,6 @@ from dicom_node.domain import (
     account,
 )
 from dicom_node.errors import StudyRefused
-from dicom_node.pixels.digest import image_digest
-from dicom_node.pixels.load import Loaded
 from dicom_node.pixels.select import select
 from dicom_node.policy import Policy
 from dicom_node.ports import Runtime
@@ -124,13 +122,13 @@ def spoken(samples: Sequence[Sample], predictions: Sequence[Prediction], policy:
     return replace(first, evidence=first.evidence + others, samples=tuple(samples))
 
 
-def evidence_digest(reading: Reading, loaded: Sequence[Loaded]) -> str:
-    """Hash what a reading rests on: other images of the study change nothing about it."""
-    datasets = {one.ref.sop_instance_uid: one.dataset for one in loaded}
-    return uids.unordered_digest(
-        (ref.sop_instance_uid, image_digest(datasets[ref.sop_instance_uid]))
-        for ref in reading.evidence
-    )
+def evidence_digest(reading: Reading, digests: Mapping[str, str]) -> str:
+    """Hash what a reading rests on: other images of the study change nothing about it.
+
+    ``digests`` are those of the images, by SOP Instance UID.
+    """
+    evidence = (ref.sop_instance_uid for ref in reading.evidence)
+    return uids.unordered_digest((uid, digests[uid]) for uid in evidence)
 
 
 def _passed(
