@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node import jsonform, settings
-from dicom_node.domain import WorklistItem
+from dicom_node.domain import RefusalCode, WorklistItem
 from tests.conftest import missing_tool
 from worker.bench import Bench
 
@@ -62,16 +62,29 @@ def _right(cases: Path, name: str) -> Right:
     return Right(row["state"], row["read"], row["left_out"], row["not_in_output"])
 
 
+def _unpacked(cases: Path, name: str, folder: Path) -> Path:
+    with tarfile.open(cases / name / "input.tar.xz") as archive:
+        for member in archive.getmembers():
+            if (content := archive.extractfile(member)) is not None:
+                (folder / Path(member.name).name).write_bytes(content.read())
+    return folder
+
+
+def test_two_people_in_one_study_are_refused(cases: Path, bench: Bench, tmp_path: Path) -> None:
+    (item,) = bench.analyze([_unpacked(cases, "01_two_people_one_study", tmp_path)], None)
+    assert item.refusal is not None
+    assert item.refusal.code is RefusalCode.PATIENT_MISMATCH
+    assert item.images is not None
+    assert item.images.read == 0
+    assert item.images.eligible > 0
+
+
 @pytest.mark.parametrize("name", _NAMES)
 def test_case_is_read_and_all_its_images_accounted_for(
     name: str, cases: Path, bench: Bench, output: Path, tmp_path: Path
 ) -> None:
     right = _right(cases, name)
-    with tarfile.open(cases / name / "input.tar.xz") as archive:
-        for member in archive.getmembers():
-            if (content := archive.extractfile(member)) is not None:
-                (tmp_path / Path(member.name).name).write_bytes(content.read())
-    (item,) = bench.analyze([tmp_path], None)
+    (item,) = bench.analyze([_unpacked(cases, name, tmp_path)], None)
     assert item.state == right.state, item.refusal
     assert item.images is not None
     assert item.images.read + sum(one.count for one in item.images.left_out) == (
