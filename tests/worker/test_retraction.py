@@ -50,6 +50,62 @@ def test_successor_sends_a_note_that_rejects_the_report_before(bench: Bench) -> 
     assert len([d for d in second.deliveries if d.state == "PENDING"]) == 2
 
 
+def _shown_otherwise(bench: Bench, by: int) -> None:
+    """Store the film again with other pixels."""
+    image = FILM.build()
+    image.PixelData = image.PixelData[by:] + image.PixelData[:by]
+    bench.archive.take(image)
+
+
+def test_note_that_was_not_sent_outlives_the_run_that_wrote_it(bench: Bench) -> None:
+    first = bench.run()
+    _shown_otherwise(bench, 1024)
+    bench.run()
+    _shown_otherwise(bench, 2048)
+    bench.run()
+    assert first.item.report is not None
+    uid = first.item.report.sop_instance_uid
+    rejected = [str(note.CurrentRequestedProcedureEvidenceSequence) for note in notes(bench)]
+    assert len(rejected) == 2
+    assert [uid in one for one in rejected] == [True, False]
+
+
+def test_note_that_every_destination_has_is_kept_no_longer(bench: Bench) -> None:
+    book = bench.ledger.deliveries
+    book.want({place: {"sr", "rejection"} for place in ("pacs", "research")})
+    bench.run()
+    _shown_otherwise(bench, 1024)
+    bench.run()
+    (uid,) = {
+        due.sop_instance_uid for due in book.due(bench.clock()) if book.posted(due.sop_instance_uid)
+    }
+    one, other = (due for due in book.due(bench.clock()) if due.sop_instance_uid == uid)
+    book.delivered(one.delivery_id)
+    assert book.posted(uid) is not None
+    book.delivered(other.delivery_id)
+    assert book.posted(uid) is None
+
+
+def test_image_that_is_not_read_is_accounted_for_though_no_report_is_written(
+    bench: Bench,
+) -> None:
+    first = bench.run()
+    image = FILM.build()
+    image.SOPInstanceUID = "1.2.3.4.6"
+    image.PixelData = bytes(len(image.PixelData))
+    bench.archive.files["blank"] = encode(image)
+    listed = bench.archive.studies[bench.study]
+    (series,) = listed.series
+    blank = InstanceRef("1.2.3.4.6", "", series.series_instance_uid, "blank", "blank")
+    series = replace(series, instances=(*series.instances, blank))
+    bench.archive.put(replace(listed, series=(series,)))
+    again = bench.run()
+    assert again.item.report == first.item.report
+    assert again.item.images is not None
+    assert (again.item.images.eligible, again.item.images.read) == (2, 1)
+    assert [one.code for one in again.item.images.left_out] == [RefusalCode.BLANK_IMAGE]
+
+
 def test_corrected_name_supersedes_for_quality(bench: Bench) -> None:
     bench.run()
     image = FILM.build()
