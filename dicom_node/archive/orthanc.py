@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -224,9 +225,16 @@ class OrthancArchive:
     def _study(self, orthanc_id: str) -> StudyRef:
         entry = self._entry("studies", orthanc_id)
         tags = entry["MainDicomTags"]
-        listed = client.ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
-        series = tuple(part for s in listed for part in self._series(s))
-        known = list(filter(None, map(self._newest_attributes, copies.newest_first(series))))
+        entries = client.ask(lambda: self._client.get_studies_id_series(orthanc_id)).json()
+        listed = [self._listed([one["ID"]]) for one in entries]
+        series = tuple(
+            part
+            for one, instances in zip(entries, listed, strict=True)
+            for part in self._parts(one, instances)
+        )
+        received = copies.received(chain.from_iterable(listed))
+        newest = (self._newest_attributes(s, received) for s in copies.newest_first(series))
+        known = [one for one in newest if one is not None]
         told, *others = known or [Attributes.told_by(tags, entry["PatientMainDicomTags"])]
         return StudyRef(
             study_instance_uid=tags["StudyInstanceUID"],
@@ -242,13 +250,14 @@ class OrthancArchive:
             others=tuple(dict.fromkeys(o.patient for o in others if o.patient != told.patient)),
         )
 
-    def _newest_attributes(self, series: SeriesRef) -> Attributes | None:
+    def _newest_attributes(
+        self, series: SeriesRef, received: Mapping[str, datetime]
+    ) -> Attributes | None:
         """Return what the newest image of a series says; None where it cannot be read.
 
         Orthanc's index keeps the attributes of a study's first image, and loses characters that
         no character set was declared for.
         """
-        received = self._received([series.orthanc_id]) if len(series.instances) > 1 else {}
         last = max(series.instances, key=lambda i: received.get(i.orthanc_id, copies.LONG_AGO))
         try:
             return self._read(last.orthanc_id, last.revision)
@@ -268,18 +277,24 @@ class OrthancArchive:
 
     def _received(self, orthanc_ids: Sequence[str]) -> Mapping[str, datetime]:
         """Return when each instance below these resources came, in whole seconds."""
-        wish = {"Resources": [*orthanc_ids], "Level": "Instance", "Metadata": True}
         try:
-            found = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
+            return copies.received(self._listed(orthanc_ids))
         except StudyNotFound:
             return {}
-        return copies.received(found)
 
-    def _series(self, entry: Mapping[str, Any]) -> list[SeriesRef]:
+    def _listed(self, orthanc_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return the instances below these resources, with what Orthanc wrote down of each."""
+        wish = {"Resources": [*orthanc_ids], "Level": "Instance", "Metadata": True}
+        found: list[Mapping[str, Any]] = client.ask(
+            lambda: self._client.post_tools_bulk_content(json=wish)
+        ).json()
+        return found
+
+    def _parts(
+        self, entry: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]
+    ) -> list[SeriesRef]:
         """Return a series, in as many parts as it holds modalities."""
         tags = entry["MainDicomTags"]
-        wish = {"Resources": [entry["ID"]], "Level": "Instance", "Metadata": True}
-        listed = client.ask(lambda: self._client.post_tools_bulk_content(json=wish)).json()
         parts = modalities.grouped(tags.get("Modality", ""), listed, self._own_modality)
         return [_part(entry, modality, members) for modality, members in parts.items()]
 
