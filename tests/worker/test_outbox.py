@@ -11,7 +11,7 @@ from dicom_node.domain import Claim
 from dicom_node.errors import ArchiveAway, DeliveryFailed, StoreRejected, StudyNotFound
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Retry
-from tests.ledgers import report
+from tests.ledgers import finish, report, start
 from worker.deliveries import Sender
 from worker.outbox import LONGEST_S, Outbox
 
@@ -208,3 +208,40 @@ def test_delivery_of_a_run_that_does_not_stand_is_not_revived(
 
     assert ledger.deliveries.revive_failed("anna") == ()
     assert desk.states == {"DELIVERED": 1, "FAILED": 1}
+
+
+def test_object_that_the_archive_does_not_hold_is_sent_though_its_run_was_superseded(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    pacs = Place("pacs", on=False)
+    desk = Desk(tmp_path, ledger, pacs)
+    ledger.deliveries.want({"pacs": {"sr", "rejection"}})
+    claim = start(ledger)
+    assert [ledger.deliveries.post(claim, "rejection", "2.25.5", b"note") for _ in "12"] == [1, 0]
+    finish(ledger, claim)
+    desk.archive.results["2.25.21"] = b"second report"
+    report(ledger, "images-2")
+    desk.round()
+    pacs.on = True
+    desk.round()
+    assert sorted(pacs.received) == [b"note", b"second report"]
+    assert ledger.deliveries.posted("2.25.5") is None
+    assert desk.states == {"DELIVERED": 2, "WITHDRAWN": 1}
+
+
+def test_object_that_the_archive_does_not_hold_is_revived_though_its_run_was_superseded(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    pacs = Place("pacs")
+    desk = Desk(tmp_path, ledger, pacs)
+    ledger.deliveries.want({"pacs": {"rejection"}})
+    claim = start(ledger)
+    ledger.deliveries.post(claim, "rejection", "2.25.5", b"note")
+    pacs.fault = StoreRejected("no notes here")
+    desk.round()
+    finish(ledger, claim)
+    report(ledger, "images-2")
+    pacs.fault = None
+    assert [one.sop_instance_uid for one in ledger.deliveries.revive_failed("anna")] == ["2.25.5"]
+    desk.round()
+    assert pacs.received == [b"note"]
