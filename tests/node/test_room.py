@@ -69,7 +69,7 @@ def test_full_disk_refuses_images_and_takes_them_again(
         assert "OutOfResources" in told.stdout + told.stderr
         url = f"http://127.0.0.1:{node.http_port}/instances"
         upload = httpx.post(url, content=file.read_bytes(), timeout=30, trust_env=False)
-        assert upload.status_code == httpx.codes.FORBIDDEN
+        assert upload.status_code == httpx.codes.SERVICE_UNAVAILABLE
         after = {path for path in images(node).rglob("*") if path.is_file()}
         assert {path.name for path in after - before} == {"ballast"}
         assert node.lookup(film.uid, "Study") == []
@@ -102,7 +102,7 @@ def test_image_larger_than_what_is_free_leaves_nothing_behind(
     assert outcome.status == OUT_OF_RESOURCES
     url = f"http://127.0.0.1:{node.http_port}/instances"
     upload = httpx.post(url, content=file.read_bytes(), timeout=60, trust_env=False)
-    assert upload.status_code == httpx.codes.FORBIDDEN
+    assert upload.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert abs(os.statvfs(images(node)).f_bavail - before) < MIB
     assert node.healthy()["ready"]
 
