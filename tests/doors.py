@@ -3,7 +3,7 @@
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +33,8 @@ class Door:
 
     @classmethod
     @contextmanager
-    def at(
-        cls, home: Path, options: Mapping[str, object] | None = None, **site: object
-    ) -> Iterator[Self]:
-        """Open a door with its home in this folder; ``options`` are for its Lua."""
+    def at(cls, home: Path, **site: object) -> Iterator[Self]:
+        """Open a door with its home in this folder."""
         ports = {name: free_port() for name in ("orthanc_http_port", "orthanc_dicom_port")}
         values = {"home": home, "http_port": free_port(), "dicom_port": free_port(), **ports}
         door = cls(Settings.model_validate(values | site), home)
@@ -45,8 +43,6 @@ class Door:
         binding.prepare(layout, door.settings.orthanc_address)
         parts = programs(door.settings)
         render.write(door.settings, parts)
-        with (layout.dicom_door / "options").open("a", encoding="utf-8") as file:
-            file.writelines(f"{name} {value}\n" for name, value in (options or {}).items())
         try:
             for part in parts:
                 if part.name in {"orthanc", "relay", "haproxy"}:

@@ -19,7 +19,7 @@ from dicom_node.api.services import Services
 from dicom_node.api.watch import Watch
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
-from dicom_node.errors import ArchiveUnavailable, SettingsError
+from dicom_node.errors import SettingsError
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.broker import INTAKE_QUEUE, RUN_QUEUE
 from dicom_node.intake.dispatch import Dispatcher
@@ -27,9 +27,9 @@ from dicom_node.intake.room import Room, Tally
 from dicom_node.ledger import open_ledger
 from dicom_node.settings import Settings
 from dicom_node.supervision.home import Layout
+from dicom_node.supervision.listeners import listen_unix, require_listener
 
 _GRACE_S = 5
-_PROBE_S = 2
 
 
 def main() -> None:
@@ -135,18 +135,6 @@ def wire(site: Settings) -> Iterator[Services]:
         )
 
 
-def require_listener(name: str, place: Path) -> None:
-    """Raise ArchiveUnavailable unless a process listens on this Unix socket."""
-    try:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_PROBE_S)
-            probe.connect(str(place))
-    except OSError as exc:
-        raise ArchiveUnavailable(
-            f"no image can be sent to the DICOM port: {name} does not listen"
-        ) from exc
-
-
 def listen(address: str) -> socket.socket:
     """Bind ``unix:PATH`` (for the owner alone) or ``http://host:port``.
 
@@ -154,21 +142,11 @@ def listen(address: str) -> socket.socket:
     """
     try:
         if address.startswith("unix:"):
-            return _listen_unix(Path(address.removeprefix("unix:")))
+            return listen_unix(Path(address.removeprefix("unix:")))
         parts = urlsplit(address)
         return socket.create_server((parts.hostname or "", parts.port or 80))
     except (OSError, ValueError) as exc:
         raise SettingsError(f"the API cannot listen on {address}: {exc}") from exc
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen()
-    return listener
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from dicom_node.errors import AssociationBroken, ObjectRefused
 from dicom_node.pixels.inflation import LARGEST_BYTES
 from dicom_node.pixels.walk import Walk, damaged
+from dicom_node.supervision.dicom_door import DEFLATED
 
 ASSOCIATE_RQ: Final = 1
 ASSOCIATE_AC: Final = 2
@@ -52,9 +53,6 @@ _KEPT: Final = {
     0x00000800: "data_set",
     0x00001000: "sop_instance",
 }
-_DEFLATED: Final = frozenset(
-    {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
-)
 _PIECE: Final = 1 << 20
 _NUMBER_BYTES: Final = 2
 
@@ -89,7 +87,7 @@ class DataSet:
 
     def __init__(self, syntax: str) -> None:
         self._walk = Walk.of(syntax, {})
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS) if syntax in _DEFLATED else None
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS) if syntax in DEFLATED else None
         self._walk.largest = LARGEST_BYTES if self._inflater else LARGEST_PLAIN_BYTES
 
     def feed(self, piece: memoryview) -> None:

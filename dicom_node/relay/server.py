@@ -11,9 +11,8 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -34,6 +33,7 @@ from dicom_node.relay.sender import (
     accepted_contexts,
 )
 from dicom_node.supervision.home import Layout
+from dicom_node.supervision.listeners import listen_unix
 
 GRACE_S: Final = 30.0
 """Time for which a caller may be waited for within one message, and one second more for each..."""
@@ -63,13 +63,12 @@ class Orthanc:
         async with asyncio.timeout(_CONNECT_S):
             reader, writer = await asyncio.open_connection(self.host, self.port, limit=_CHUNK)
         upstream = Upstream(reader, writer)
-        try:
+        with ExitStack() as undo:
+            undo.callback(upstream.close)
             writer.write(request)
             async with asyncio.timeout(_GREETING_S):
                 upstream.reply = await whole_pdu(reader)
-        except BaseException:
-            upstream.close()
-            raise
+            undo.pop_all()
         return upstream
 
 
@@ -254,23 +253,13 @@ async def serve(listener: socket.socket, orthanc: Orthanc) -> None:
     server.close()
 
 
-def listen(place: Path) -> socket.socket:
-    """Return a listening socket in the place of one that was left behind, for this user alone."""
-    listener = socket.socket(socket.AF_UNIX)
-    place.unlink(missing_ok=True)
-    listener.bind(os.fspath(place))
-    place.chmod(0o600)
-    listener.listen(128)
-    return listener
-
-
 def main() -> None:
     """Serve until told to stop."""
     site = settings.load()
     log.configure(site.log_level)
     foreign.contain()
     host = urlsplit(site.orthanc).hostname or ""
-    listener = listen(Layout.of(site).dicom_socket)
+    listener = listen_unix(Layout.of(site).dicom_socket)
     asyncio.run(serve(listener, Orthanc(host, site.orthanc_dicom_port)))
 
 

@@ -55,7 +55,7 @@ _COMPRESSED: Final = (
     ),
     *("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.6.*", "1.2.840.10008.1.2.7.*"),
 )
-_DEFLATED: Final = (
+DEFLATED: Final = (
     "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def transfer_syntaxes(settings: Settings) -> list[str]:
     Deflated objects (PS3.5 A.5) only where the site admits them: a thousandth of what they become
     is sent.
     """
-    return [*_NATIVE, *_COMPRESSED, *(_DEFLATED if settings.dicom_deflated else ())]
+    return [*_NATIVE, *_COMPRESSED, *(DEFLATED if settings.dicom_deflated else ())]
 
 
 def general(layout: Layout) -> Iterator[str]:

@@ -1,14 +1,18 @@
-"""Who listens on a TCP port."""
+"""Who listens on a TCP port or a Unix socket, and listening on one."""
 
 import errno
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
 
 import psutil
 
-from dicom_node.errors import SettingsError
+from dicom_node.errors import ArchiveUnavailable, SettingsError
 from dicom_node.settings import LOOPBACK, Settings
+
+_PROBE_S: Final = 2
 
 
 def is_free(port: int, address: IPv4Address = LOOPBACK) -> bool:
@@ -85,3 +89,26 @@ def strays(pid: int, address: IPv4Address) -> tuple[str, ...]:
     listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr]
     ours = {str(address), f"::ffff:{address}"}
     return tuple(f"{local.ip}:{local.port}" for local in listening if local.ip not in ours)
+
+
+def listen_unix(place: Path) -> socket.socket:
+    """Listen on a Unix socket for this user alone, in the place of one that was left behind."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(place))
+    place.chmod(0o600)
+    listener.listen()
+    return listener
+
+
+def require_listener(name: str, place: Path) -> None:
+    """Raise ArchiveUnavailable unless a process of the DICOM door listens on this Unix socket."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PROBE_S)
+            probe.connect(str(place))
+    except OSError as exc:
+        raise ArchiveUnavailable(
+            f"no image can be sent to the DICOM port: {name} does not listen"
+        ) from exc

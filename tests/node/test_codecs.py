@@ -47,7 +47,7 @@ PREVIEWS = (
     *("frames/0/raw", "frames/0/preview", "frames/0/numpy", "frames/9/raw"),
 )
 WRITTEN = tuple(ROOT + tail for tail in (".1", ".5", ".4.70", ".4.80", ".4.90"))
-KINDS_WALKED = ("signed16", "rgb", BITS)
+KINDS_WALKED = ("grey8", "signed16", "rgb", "frames16", BITS)
 """Of the twenty that were walked once (docs/decisions/0016-no-gdcm.md), those that differ most."""
 
 _RETIRED = "big-endian"

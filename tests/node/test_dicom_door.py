@@ -11,10 +11,11 @@ from typing import Final
 import pytest
 from pydicom import dcmread, uid
 
-from bench.fuzz import caller
-from bench.fuzz.caller import Association, Caller, Ended, pdu, received
+from bench.fuzz import caller, wire
+from bench.fuzz.caller import Association, Caller, Ended, fragment, pdu, received
 from bench.fuzz.wire import Element
 from dicom_node import uids
+from dicom_node.pixels.walk import CANNOT_UNDERSTAND, DEEPEST
 from tests import bombs
 from tests.dcmtk import dcmtk
 from tests.doors import Door
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.node
 
 _CLASS: Final = uid.SecondaryCaptureImageStorage
 _NOT_SUPPORTED: Final = 0x0122
-_CANNOT_UNDERSTAND: Final = 0xC000
+_DOES_NOT_MATCH: Final = 0xA900
+"""Error: Data Set does not match SOP Class (PS3.4 B.2.3), as Orthanc says by itself."""
+
 _BIG: Final = 700_000
 """More than the door can keep back."""
 
@@ -48,6 +51,71 @@ def instance(name: str, *more: bytes, sop_class: str = _CLASS) -> tuple[str, byt
 
 def pixels(true: int, stated: int) -> bytes:
     return Element(0x7FE00010, b"OW", bytes(true), stated).encoded()
+
+
+def nested_by_length(depth: int) -> bytes:
+    """Return sequences of stated length within one another, in Implicit VR."""
+    value = b""
+    for _ in range(depth):
+        item = struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value
+        value = struct.pack("<HHI", 0x0040, 0xA730, len(item)) + item
+    return value
+
+
+def many(size: int) -> bytes:
+    """Return small elements, as many as fill a header of this size."""
+    one = Element(0x00204000, b"LT", b"x" * 1000).encoded()
+    return one * (size // len(one))
+
+
+_MALFORMED: Final = {
+    "deeper than reports go": bombs.sequences(DEEPEST + 1),
+    "ten thousand deep": bombs.sequences(10_000),
+    "a hundred thousand deep": bombs.sequences(100_000),
+    "deep and never closed": bombs.sequences(10_000, closed=False),
+    "deep behind a large header": many(_BIG) + bombs.sequences(10_000),
+    "pixels shorter than stated": pixels(1000, 2000),
+    "many pixels shorter than stated": pixels(_BIG, _BIG + 2),
+    "pixels of two gigabytes": pixels(1000, 0x7FFFFFFE),
+    "pixels of four gigabytes": pixels(1000, 0xFFFFFFFE),
+    "text of four gigabytes": Element(0x00420011, b"UT", b"x" * 1000, 0xFFFFFFFE).encoded(),
+    "sequence longer than the object": Element(
+        0x0040A730, b"SQ", wire.item(b""), 0x7FFFFFF0
+    ).encoded(),
+    "item longer than its sequence": Element(0x0040A730, b"SQ", wire.item(b"", 100)).encoded(),
+    "item outside of a sequence": wire.item(b""),
+    "end of no sequence": struct.pack("<HHI", 0xFFFE, 0xE0DD, 0),
+    "VR that is none": Element(0x00400001, b"it", b"1234").encoded(),
+    "bytes of undefined length": Element(0x00420011, b"OB", b"123", wire.UNDEFINED).encoded(),
+    "half an element": b"\x40\x00\x01\x00",
+    "noise": bytes(range(256)) * 20,
+}
+
+
+@pytest.mark.parametrize("kind", _MALFORMED)
+def test_malformed_object_is_refused_and_all_associations_last(door: Door, kind: str) -> None:
+    process = door.orthanc_pid
+    with door.caller(calling="OTHER").associate(_CLASS) as other:
+        with door.caller().associate(_CLASS) as association:
+            own, content = instance(kind, _MALFORMED[kind])
+            assert association.store(own, content) == CANNOT_UNDERSTAND
+            good, sound = instance(f"behind {kind}")
+            assert association.store(good, sound) == 0
+        beside, sound = instance(f"beside {kind}")
+        assert other.store(beside, sound) == 0
+    held = door.stored()
+    assert {good, beside} <= held
+    assert own not in held
+    assert door.orthanc_pid == process
+    assert not door.revive()
+
+
+def test_implicit_nesting_by_length_is_refused(door: Door) -> None:
+    syntax = uid.ImplicitVRLittleEndian
+    with door.caller().associate(_CLASS, [syntax]) as association:
+        for content in (nested_by_length(1000), bombs.sequences(1000, explicit=False)):
+            assert association.store("1.2.3", content, syntax) == CANNOT_UNDERSTAND
+        assert association.echo() == 0
 
 
 def test_search_and_retrieval_pass_the_door(door: Door, tmp_path: Path) -> None:
@@ -108,6 +176,27 @@ def test_what_is_no_request_for_an_association_is_closed_at_once(door: Door, sai
     with door.caller(timeout_s=8).connect() as connection:  # sooner than the greeting may take
         connection.sendall(said)
         assert ended(connection)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pdu(9, b"unknown"),
+        pdu(caller.ASSOCIATE_AC, bytes(70)),
+        pdu(caller.P_DATA, bytes(10), 0x7FFFFFFF),
+        pdu(caller.P_DATA, b"\0\0\0\1\1\3"),
+        fragment(1, b"no command", command=True, last=True),
+        fragment(1, b"\0" * 8, command=False, last=True),
+        fragment(1, b"x" * 5000, command=True, last=False),
+    ],
+)
+def test_what_breaks_the_protocol_ends_its_own_association_alone(door: Door, said: bytes) -> None:
+    with door.caller(calling="OTHER").associate(_CLASS) as other:
+        broken = door.caller().associate(_CLASS)
+        with broken.connection:
+            broken.send(said)
+            assert ended(broken.connection)
+        assert other.echo() == 0
 
 
 def ended(connection: socket.socket) -> bool:
@@ -173,7 +262,7 @@ def test_deep_object_is_refused_and_nobody_loses_an_association(
         with door.caller().associate(_CLASS) as association:
             for piece in association.pieces(caller.C_STORE_RQ, deep, content, part=part):
                 association.send(piece)
-            assert association.status() == _CANNOT_UNDERSTAND
+            assert association.status() == CANNOT_UNDERSTAND
             assert association.store(sound, other) == 0
         assert bystander.echo() == 0
     assert door.orthanc_pid == pid
@@ -189,7 +278,7 @@ def test_deep_object_is_refused_in_every_syntax(door: Door, syntax: str) -> None
         deep = struct.pack(">HH2sHI", 0x0040, 0xA730, b"SQ", 0, 0xFFFFFFFF)
         deep = (deep + struct.pack(">HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)) * 5000
     with door.caller().associate(_CLASS, [syntax]) as association:
-        assert association.store("1.2.3", deep, syntax) == _CANNOT_UNDERSTAND
+        assert association.store("1.2.3", deep, syntax) == CANNOT_UNDERSTAND
         assert association.echo() == 0
 
 
@@ -197,7 +286,7 @@ def test_deep_search_is_refused(door: Door) -> None:
     with door.caller().associate(_FIND) as association:
         for piece in association.pieces(caller.C_FIND_RQ, "", bombs.sequences(20_000)):
             association.send(piece)
-        assert association.status() == _CANNOT_UNDERSTAND
+        assert association.status() == CANNOT_UNDERSTAND
         assert association.echo() == 0
 
 
@@ -211,15 +300,6 @@ def test_deep_command_ends_its_own_association_only(door: Door) -> None:
     with door.caller().associate(_CLASS) as next_one:
         assert next_one.echo() == 0
     assert door.orthanc_pid == pid
-
-
-@pytest.mark.parametrize("stated", [_BIG + 2, 0x7FFFFFFE, 0xFFFFFFFE])
-def test_length_beyond_the_object_is_refused(door: Door, stated: int) -> None:
-    own, content = instance(f"beyond {stated}", pixels(_BIG, stated))
-    with door.caller().associate(_CLASS) as association:
-        assert association.store(own, content) == _CANNOT_UNDERSTAND
-        assert association.echo() == 0
-    assert own not in door.stored()
 
 
 def test_who_drips_is_cut_off_and_holds_up_nobody(door: Door) -> None:
@@ -305,12 +385,17 @@ def test_unknown_title_cannot_forge_a_line_of_the_log(named: Door) -> None:
                 raise NotYetError(named.log("haproxy"))
 
 
-@pytest.mark.parametrize("sop_class", [uid.RTPlanStorage, uid.RawDataStorage])
+@pytest.mark.parametrize(
+    "sop_class", [uid.RTPlanStorage, uid.RawDataStorage, "1.3.12.2.1107.5.9.1"]
+)
 def test_class_that_policy_does_not_name_is_refused_and_the_association_lasts(
     door: Door, sop_class: str
 ) -> None:
-    own, content = instance(f"class {sop_class}", pixels(1000, 1000), sop_class=sop_class)
+    own, content = instance(f"class {sop_class}", pixels(_BIG, _BIG), sop_class=sop_class)
     with door.caller().associate(sop_class) as association:
         assert association.store(own, content) == _NOT_SUPPORTED
         assert association.echo() == 0
+    with door.caller().associate(_CLASS) as liar:
+        assert liar.store(own, content) == _DOES_NOT_MATCH
+        assert liar.echo() == 0
     assert own not in door.stored()
