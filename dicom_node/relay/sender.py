@@ -129,7 +129,7 @@ class Sender:
     _spoken: bytearray = field(default_factory=bytearray)
     _data_set: DataSet | None = None
 
-    def read(self, chunk: bytes) -> Next:
+    def read(self, chunk: bytes | memoryview) -> Next:
         """Read what came; raises AssociationBroken where it is no DICOM."""
         view, at = memoryview(chunk), 0
         what = Next.PASS_ON
