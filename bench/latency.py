@@ -9,9 +9,7 @@ the named peer: the same gate and model called in process, in the same run, on t
 
 import argparse
 import csv
-import os
 import statistics
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +18,9 @@ from tempfile import TemporaryDirectory
 
 from pydicom import dcmread
 
+from bench.node import BenchNode
 from dicom_node.pixels.wrap import Attributes, encode, radiograph
 from dicom_node.settings import load
-from tests.dcmtk import dcmtk
-from tests.nodes import LiveNode
 from worker.bench import Bench
 
 SOUND_VOLUMES = ("P001", "cap001", "normal001")
@@ -63,29 +60,18 @@ def films(data: Path, count: int, folder: Path) -> list[tuple[str, list[Path]]]:
     return wrapped
 
 
-def measure(node: LiveNode, peer: Bench, name: str, files: Sequence[Path]) -> Timed:
+def measure(node: BenchNode, peer: Bench, name: str, files: Sequence[Path]) -> Timed:
     """Send one study, wait for its end, then read it in process."""
     uid = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
-    command = [
-        dcmtk("storescu"),
-        "-xs" if len(files) > 1 else "-xe",
-        "-aec",
-        "AITRIAGE",
-        "127.0.0.1",
-    ]
-    subprocess.run(
-        [*command, str(node.dicom_port), *map(str, files)],
-        env={**os.environ, "TCP_NODELAY": "1"},
-        check=True,
-    )
+    node.send(files)
     sent = time.perf_counter()
-    told = node.final(uid)
+    item = node.final(uid).item
     node_s = time.perf_counter() - sent
     started = time.perf_counter()
     peer.analyze(files, None)
     peer_s = time.perf_counter() - started
-    said = told["priority"] or told["refusal"]["code"]
-    return Timed(name, "CT" if len(files) > 1 else "CXR", told["state"], said, node_s, peer_s)
+    said = item.priority or (item.refusal.code if item.refusal else "")
+    return Timed(name, "CT" if len(files) > 1 else "CXR", item.state, said, node_s, peer_s)
 
 
 def summarise(kind: str, timed: Sequence[Timed]) -> None:
@@ -110,7 +96,7 @@ def main() -> None:
     data = load().data.resolve()
     with TemporaryDirectory() as scratch:
         home = Path(scratch)
-        with LiveNode.at(home / "node").running() as node:
+        with BenchNode.running(home / "node") as node:
             studies = films(data, options.films, home)
             for volume in SOUND_VOLUMES:
                 studies.append((volume, sorted((data / "ct" / "volumes" / volume).iterdir())))
@@ -125,15 +111,15 @@ def main() -> None:
             summarise("CT", timed)
 
 
-def keep(node: LiveNode, files: Sequence[Path], output: Path | None) -> None:
+def keep(node: BenchNode, files: Sequence[Path], output: Path | None) -> None:
     """Write the study's report, if it has one, into the output folder."""
     uid = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
-    report = node.study(uid)["report"]
+    report = node.final(uid).item.report
     if output is None or report is None:
         return
     output.mkdir(parents=True, exist_ok=True)
-    (dataset,) = node.stored(report["sop_instance_uid"])
-    dataset.save_as(output / f"{report['sop_instance_uid']}.dcm")
+    file = output / f"{report.sop_instance_uid}.dcm"
+    file.write_bytes(node.stored(report.sop_instance_uid))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ OWN_SCHEME: Final = "99DCMNODE"
 """The scheme of what no standard has a code for (PS3.16 8.2: 99 marks a private one)."""
 
 
+MANUFACTURER: Final = "dicom-node project"
+"""By which the node's own objects are known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """A coded concept: Code Value, Coding Scheme Designator, Code Meaning (PS3.3 8.8)."""
@@ -64,6 +68,11 @@ SOURCE = Code("260753009", "SCT", "Source")
 PIXELS = Code("{pixels}", "UCUM", "Pixels")
 MILLIMETRE = Code("mm", "UCUM", "mm")
 DIRECTION_COSINE = Code("{-1:1}", "UCUM", "{-1:1}")
+
+# Titles of rejection notes, CID 7010
+REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
+REJECTED_FOR_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
+INCORRECT_WORKLIST_ENTRY = Code("113038", "DCM", "Incorrect Modality Worklist Entry")
 
 FINDINGS: dict[str, Code] = {
     "normal": NORMAL,

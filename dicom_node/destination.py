@@ -16,6 +16,7 @@ class DestinationSettings(BaseModel):
 
     A STOW-RS server may ask for a login: HTTP Basic (``user`` and ``password_file``) or Bearer
     (``token_file``). The files are read for each object, so that what they hold can change.
+    ``rejection_notes``: it is told by IOCM's notes which of them are no longer true.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,7 @@ class DestinationSettings(BaseModel):
     ae_title: str = Field(default="ANY-SCP", max_length=16)
     url: str = ""
     objects: frozenset[str] = frozenset({"sr"})
+    rejection_notes: bool = True
     timeout_s: float = Field(default=30, gt=0)
     tls_ca_file: Path | None = None
     tls_certificate_file: Path | None = None
@@ -62,6 +64,11 @@ class DestinationSettings(BaseModel):
         if shows and parts.scheme != "https" and not _is_this_machine(parts.hostname or ""):
             raise ValueError("a login needs a url that begins with https://")
         return self
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The names of all that goes there."""
+        return self.objects | (frozenset({"rejection"}) if self.rejection_notes else frozenset())
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

@@ -19,6 +19,7 @@
     │   ├── ModelNotFound          no such model, or none served for this kind of study
     │   ├── WeightsMismatch        weights differ from the hash in the card
     │   ├── GoldenMismatch         the start-up prediction differs from the recorded one
+    │   ├── DeviceLost           * the GPU answers nothing any more in this process
     │   └── InferenceFailed        the network raised
     ├── AssociationBroken        what a caller sends is no DICOM
     ├── ReportError              a result object cannot be built
@@ -26,9 +27,11 @@
     ├── QueueUnavailable         * the broker does not answer
     ├── LedgerError
     │   ├── LedgerUnavailable    * the database does not answer
+    │   ├── LedgerDamaged          the database file is no longer sound
     │   ├── RunNotFound
     │   └── LeaseLost              another worker owns this run now
     ├── AccessError              a user, a password or a session is not as it must be
+    ├── StudyIncomplete        * more of the study is expected; says until when to wait
     ├── WorkerLost               every worker that tried this run died of it
     ├── TookTooLong              a reading ran into its time limit
     ├── OutOfMemory              a reading needs more memory than a worker may have
@@ -40,6 +43,9 @@ Each message says what happened, to which study, and what to do. Messages never 
 patient's name, id, birth date or free text: they are logged and shown.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -97,13 +103,17 @@ class StudyRefused(NodeError):
     """The node declines to read a study: a first-class result, not a fault.
 
     ``code`` is a member value of `dicom_node.domain.RefusalCode`; ``reason`` one sentence
-    for the radiologist.
+    for the radiologist. ``left_out`` may tell more of single images: code and reason by SOP
+    Instance UID.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(
+        self, code: str, reason: str, left_out: Mapping[str, tuple[str, str]] | None = None
+    ) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+        self.left_out = left_out or {}
 
 
 class ObjectRefused(NodeError):
@@ -138,6 +148,13 @@ class GoldenMismatch(ModelError):
     """The start-up prediction differs from the recorded one."""
 
 
+class DeviceLost(ModelError):
+    """A CUDA error that stays: only a new process can use the GPU again."""
+
+    retryable = True
+    counts = False
+
+
 class InferenceFailed(ModelError):
     """The network raised while it read a sample."""
 
@@ -166,6 +183,24 @@ class LedgerUnavailable(LedgerError):
     retryable = True
 
 
+class LedgerDamaged(LedgerError):
+    """The database's file is no longer sound; the message says which, and how to restore it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"the ledger {file} is damaged. {self.advice(file)}")
+
+    @staticmethod
+    def advice(file: Path) -> str:
+        """Return what to do about it."""
+        return (
+            f"End the node (dicom-node down), move {file.name}, {file.name}-wal and "
+            f"{file.name}-shm aside, and put a backup in their place; without one, try: sqlite3 "
+            f"ASIDE .recover | sqlite3 {file}. Where neither helps, start without a file: the node "
+            "makes a new ledger, and NODE_BACKLOG says for how many hours back the studies in "
+            "Orthanc are read again"
+        )
+
+
 class RunNotFound(LedgerError):
     """The ledger knows no such run."""
 
@@ -176,6 +211,17 @@ class LeaseLost(LedgerError):
 
 class AccessError(NodeError):
     """A user, a password or a session is not as it must be; the message says what to do."""
+
+
+class StudyIncomplete(NodeError):
+    """More of the study may still come; it is read at ``until`` at the latest, as it is then."""
+
+    retryable = True
+    counts = False
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class WorkerLost(NodeError):

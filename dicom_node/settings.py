@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -134,6 +135,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     policy: Path | None = None
+    time_zone: Annotated[ZoneInfo | None, BeforeValidator(lambda value: value or None)] = None
     allow_remote: bool = False
     bind_address: IPv4Address | None = None
 
@@ -168,6 +170,7 @@ class Settings(BaseSettings):
     visibility_s: float = Field(default=60, gt=0)
     checkpoints: Path | None = None
     disk_reserve_bytes: int = Field(default=1 << 30, ge=0)
+    backlog: float = Field(default=0, ge=0)
     queue_limit: int = Field(default=10_000, ge=1)
     run_time_limit_s: float = Field(default=600, gt=0)
     worker_memory_bytes: int | None = Field(default=None, ge=0)
@@ -279,6 +282,12 @@ class Settings(BaseSettings):
         if self.database_password_file is not None:
             return secret.into_url(self.database_url, secret.read(self.database_password_file))
         return self.database_url or f"sqlite:///{self.root / 'ledger.sqlite3'}"
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """The ledger's file where it is SQLite's."""
+        before, _, file = self.database.partition(":///")
+        return Path(file.partition("?")[0]) if before.startswith("sqlite") else None
 
     @property
     def redis(self) -> str:

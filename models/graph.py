@@ -8,6 +8,7 @@ and channels last 2.0, 2.1; traced and frozen 2.3, 2.3; traced with optimize_for
 the probabilities, so neither is served.
 """
 
+import copy
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -16,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dicom_node.errors import InferenceFailed
+from dicom_node import log
+from dicom_node.errors import DeviceLost, InferenceFailed
 from models import torchvision_compat
 from models.imaging import Float
 
@@ -27,6 +29,7 @@ from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedRes
 _IN_ORDER: Final = (nn.Sequential, DepthwiseSeparableConv, InvertedResidual)
 """Modules that call their children in the order in which they are listed."""
 _WITH_CHANNELS: Final = 4
+_CPU: Final = torch.device("cpu")
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -56,6 +59,17 @@ def folded(network: NetworkT) -> NetworkT:
     return network
 
 
+def is_lost(error: RuntimeError) -> bool:
+    """Tell whether the error is one of CUDA's that each later call of the process meets too."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+
+
+def _words(error: RuntimeError) -> str:
+    return str(error).partition("\n")[0]
+
+
 class _Frozen:
     """One network in evaluation mode; `bench/inference.py` measures it against eager."""
 
@@ -67,21 +81,40 @@ class _Frozen:
     def _run(self, images: Float) -> tuple[Float, ...]:
         """Return the outputs for (n, edge, edge), or (n, channels, edge, edge), images.
 
-        Raises InferenceFailed.
+        Where the GPU has too little memory for all of them the halves are read one after the other,
+        and a single image on the CPU. Raises InferenceFailed, DeviceLost.
         """
         try:
-            with torch.inference_mode():
-                batch = torch.from_numpy(np.require(images, requirements=("C", "W")))
-                batch = batch if batch.ndim == _WITH_CHANNELS else batch.unsqueeze(1)
-                batch = batch.to(self._device, memory_format=torch.channels_last)
-                found: Tensor | tuple[Tensor, ...] = self._network(batch)
-                outputs = found if isinstance(found, tuple) else (found,)
-                arrays = tuple(output.float().cpu().numpy() for output in outputs)
+            arrays = self._fitted(images)
         except RuntimeError as exc:
+            if is_lost(exc):
+                raise DeviceLost(f"the GPU is lost to this process: {_words(exc)}") from exc
             raise InferenceFailed(f"the network failed on {images.shape}: {exc}") from exc
         if not np.isfinite(arrays[0]).all():
             raise InferenceFailed("the network returned numbers that are not finite")
         return arrays
+
+    def _fitted(self, images: Float) -> tuple[Float, ...]:
+        try:
+            return self._on(self._device, self._network, images)
+        except torch.OutOfMemoryError as exc:
+            log.get().warning("gpu.out_of_memory", count=len(images), error=_words(exc))
+        torch.cuda.empty_cache()
+        half = len(images) // 2
+        if half == 0:
+            return self._on(_CPU, copy.deepcopy(self._network).to(_CPU), images)
+        parts = (self._fitted(images[:half]), self._fitted(images[half:]))
+        return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))
+
+    @staticmethod
+    def _on(device: torch.device, network: nn.Module, images: Float) -> tuple[Float, ...]:
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.require(images, requirements=("C", "W")))
+            batch = batch if batch.ndim == _WITH_CHANNELS else batch.unsqueeze(1)
+            batch = batch.to(device, memory_format=torch.channels_last)
+            found: Tensor | tuple[Tensor, ...] = network(batch)
+            outputs = found if isinstance(found, tuple) else (found,)
+            return tuple(output.float().cpu().numpy() for output in outputs)
 
 
 class Graph(_Frozen):

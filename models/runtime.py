@@ -1,6 +1,5 @@
 """The warm, verified models of one process."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
@@ -10,26 +9,27 @@ import torch
 
 from dicom_node import log
 from dicom_node.domain import ModelState, ServedModel, StudyKind
-from dicom_node.errors import ModelNotFound
+from dicom_node.errors import DeviceLost, ModelNotFound
 from dicom_node.ports import Classifier, Gate
 from dicom_node.settings import ModelSettings
-from models import catalogue, registry, served
+from models import catalogue, cores, graph, registry, served
 from models.catalogue import Catalogue
 from models.gate.model import Gates
 from models.registry import Entry
 from models.served import Served
 
 GATE: Final = "gate"
+_SUM: Final = 8.0
 
 
 def limit_threads() -> None:
-    """Give torch half the cores, at least one.
+    """Give torch half the cores that this process may use, at least one.
 
     The networks are small, and other processes of the node need the machine too: with as many
     threads as cores and other load, threads wait for one another at every layer (one film:
     1,600 ms instead of 36 ms, measured on a busy two-core machine).
     """
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    torch.set_num_threads(max(1, cores.usable() // 2))
 
 
 def device_for(wanted: str) -> str:
@@ -66,6 +66,22 @@ class ModelRuntime:
         self._gates = gates
         self._classifiers = classifiers
         self._device = device
+
+    @property
+    def device(self) -> str:
+        """Where the models run: cpu or cuda."""
+        return self._device
+
+    def probe(self) -> None:
+        """Ask the device for a small sum; raise DeviceLost where it gives none."""
+        try:
+            found = float(torch.ones(8, device=self._device).sum())
+        except RuntimeError as exc:
+            if not graph.is_lost(exc):  # somebody else has the memory: that passes
+                return
+            raise DeviceLost(f"the device {self._device} does not compute any more") from exc
+        if found != _SUM:
+            raise DeviceLost(f"the device {self._device} computes {found} where it should be 8")
 
     def gate(self, kind: StudyKind) -> Gate:
         """Return the gate for this kind of study."""

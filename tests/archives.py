@@ -1,5 +1,6 @@
 """An archive in memory that holds real DICOM files, and fails as a test wants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from io import BytesIO
@@ -57,6 +58,19 @@ class FileArchive(ListedArchive):
         if self.fault is not None:
             raise self.fault
         self.stored.append(dcmread(BytesIO(dicom_file)))
+
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Return a result that was stored."""
+        for one in reversed(self.stored):
+            if one.SOPInstanceUID == sop_instance_uid:
+                return encode(one)
+        raise StudyNotFound(f"object {sop_instance_uid} is not in the archive")
+
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Forget copies."""
+        for ref in refs:
+            self.files.pop(ref.orthanc_id, None)
+            self.stored = [d for d in self.stored if d.SOPInstanceUID != ref.sop_instance_uid]
 
     def holds(self, ref: ObjectRef) -> bool:
         """Tell whether a result was stored."""

@@ -11,6 +11,7 @@ from dicom_node.domain import (
     InstanceRef,
     ObjectRef,
     Origin,
+    Patient,
     SeriesRef,
     StudyRef,
     Urgency,
@@ -46,7 +47,7 @@ def series(
 
 
 def study(
-    listed: Sequence[SeriesRef], *, name: str = "study", other_patient_ids: tuple[str, ...] = ()
+    listed: Sequence[SeriesRef], *, name: str = "study", others: tuple[Patient, ...] = ()
 ) -> StudyRef:
     """Return a study of these series."""
     return StudyRef(
@@ -57,7 +58,7 @@ def study(
         accession_number="A1",
         study_description="Chest",
         series=tuple(listed),
-        other_patient_ids=other_patient_ids,
+        others=others,
     )
 
 
@@ -69,6 +70,7 @@ class ListedArchive:
     log: list[Change] = field(default_factory=list)
     came_from: Origin = field(default_factory=Origin)
     arrived: datetime | None = None
+    held_before: int = 0
 
     def put(self, listed: StudyRef, *kinds: str) -> None:
         """List a study, and write the changes down."""
@@ -98,6 +100,11 @@ class ListedArchive:
     def has_study(self, study_instance_uid: str) -> bool:
         """Tell whether anything of a study is listed."""
         return study_instance_uid in {one.study_instance_uid for one in self.studies.values()}
+
+    def last_before(self, moment: datetime) -> int:
+        """Return how much of the log was there before the ledger was made."""
+        del moment
+        return self.held_before
 
     def study_uid(self, orthanc_study_id: str) -> str:
         """Find a study by its archive id."""
@@ -141,6 +148,10 @@ class ListedArchive:
         del ref
         return self.arrived
 
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Hold no results."""
+        raise StudyNotFound(f"object {sop_instance_uid} is not in the archive")
+
     def origin(self, ref: InstanceRef) -> Origin:
         """Return what the test set."""
         del ref
@@ -149,6 +160,10 @@ class ListedArchive:
     def store(self, dicom_file: bytes) -> None:
         """Take nothing."""
         raise NotADirectoryError(len(dicom_file))
+
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Hold nothing to delete."""
+        assert not refs
 
     def holds(self, ref: ObjectRef) -> bool:
         """Hold nothing."""

@@ -16,7 +16,6 @@ from tests.builders import Film
 from tests.ledgers import Clock
 from tests.listings import ListedQueue
 from tests.runtimes import ScriptedRuntime
-from worker.outbox import Outbox
 from worker.pipeline import Attempt, Pipeline
 
 FILM = Film(name="pipeline", rows=256, columns=224)
@@ -82,10 +81,10 @@ def opened(folder: Path, rules: Policy = POLICY) -> Iterator[Bench]:
         runtime=runtime,
         writers=tuple(writers("TEST").values()),
         policy=rules,
-        outbox=Outbox(folder / "outbox", (("pacs", frozenset({"sr"})),)),
         worker="worker-1",
     )
     admission = Admission(archive, ledger.studies, ledger.runs, ListedQueue(), rules)
+    ledger.deliveries.want({"pacs": {"sr"}})
     archive.take(FILM.build())
     yield Bench(archive, ledger, runtime, pipeline, admission, clock)
     ledger.close()

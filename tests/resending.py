@@ -12,7 +12,7 @@ import numpy as np
 from pydicom import Dataset
 
 from dicom_node import uids
-from dicom_node.intake.reconcile import CURSOR
+from dicom_node.intake.beginning import CURSOR
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.phantom.samples import ct_series, frontal
 from dicom_node.pixels.wrap import encode

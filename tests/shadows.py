@@ -27,7 +27,6 @@ from dicom_node.report.registry import writers
 from tests.archives import FileArchive
 from tests.listings import ListedQueue
 from tests.runtimes import ScriptedRuntime
-from worker.outbox import Outbox
 from worker.pipeline import Attempt, Pipeline
 from worker.shadow import Shadow
 
@@ -75,7 +74,6 @@ class ShadowBench(Generic[RuntimeT, ReaderT]):
             runtime=runtime,
             writers=tuple(writers("TEST").values()),
             policy=POLICY,
-            outbox=Outbox(folder / "outbox"),
             worker="worker-1",
             shadow=self.shadow,
         )

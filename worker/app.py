@@ -5,17 +5,16 @@
 """
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from celery.worker.request import Request
 
 from dicom_node import checkpoints, foreign, log, settings
 from dicom_node.intake.broker import INTAKE_QUEUE, TRANSPORT_OPTIONS
-from worker import limits
+from worker import lifecycle, limits, readiness
 from worker.clock import Steady
 
 SWEEP_TASK = "dicom_node.sweep"
 DELIVER_TASK = "dicom_node.deliver"
-_TIME_LIMIT_S = 900
 
 _settings = settings.load()
 checkpoints.enable(_settings.checkpoints)
@@ -47,11 +46,14 @@ app.conf.update(
     task_ignore_result=True,
     task_reject_on_worker_lost=True,
     task_serializer="json",
-    task_time_limit=_TIME_LIMIT_S,
+    worker_consumer="worker.consumer:EagerConsumer",
     worker_prefetch_multiplier=1,
     # Loading and proving the models takes longer than Celery's four seconds.
     worker_proc_alive_timeout=180.0,
 )
+
+
+app.steps["consumer"].add(readiness.Consumption)
 
 
 class RunRequest(Request):  # type: ignore[misc]  # Celery carries no types
@@ -76,4 +78,10 @@ def _warm_up(**_options: object) -> None:
     limits.confine(_settings)
     from worker import tasks  # noqa: PLC0415  # the tasks module imports this one
 
-    tasks.pipeline()
+    tasks.reader.open()
+
+
+@worker_process_shutdown.connect
+def _say_farewell(**_options: object) -> None:
+    """Let the ledger forget this worker: one that was ended in good order is missed by nobody."""
+    lifecycle.say_farewell()

@@ -12,10 +12,13 @@ from pydicom.dataset import Dataset
 
 from dicom_node import log, policy, settings, uids
 from dicom_node.domain import (
+    RESULT_MODALITIES,
     Failure,
     FindingItem,
+    Images,
     ObjectRef,
     Presence,
+    Reason,
     Refusal,
     RefusalCode,
     RunState,
@@ -25,18 +28,24 @@ from dicom_node.domain import (
     StudyRef,
     TriageResult,
     WorklistItem,
+    filled,
+    refused,
 )
 from dicom_node.errors import NodeError, PixelError, StudyRefused
-from dicom_node.intake.eligibility import eligible, modality
+from dicom_node.intake.eligibility import eligible
+from dicom_node.intake.eligibility import modality as modality_of
 from dicom_node.pixels import folder, header
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded
+from dicom_node.pixels.select import patient
 from dicom_node.policy import Policy
 from dicom_node.ports import ResultWriter, Runtime
-from dicom_node.report.encode import to_file
+from dicom_node.report.encode import objects
 from dicom_node.report.registry import writers
 from models import runtime as model_runtime
-from worker.reading import Reading, read
+from worker.coverage import announced
+from worker.fetching import Fetched
+from worker.reading import Reading, read, with_announced
 
 _PRESENT = {Presence.PRESENT: True, Presence.ABSENT: False, Presence.UNDETERMINED: None}
 
@@ -57,7 +66,9 @@ class Bench:
         log.configure("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
         rules = policy.load(chosen.policy)
         runtime = model_runtime.load(chosen.device, rules.models, chosen.site_models)
-        return cls(runtime, rules, tuple(writers(chosen.ae_title).values()), output)
+        return cls(
+            runtime, rules, tuple(writers(chosen.ae_title, chosen.time_zone).values()), output
+        )
 
     def analyze(
         self, paths: Sequence[Path], modality_of_pictures: str | None
@@ -78,17 +89,21 @@ class Bench:
         study = _listed(uid, loaded)
         blank = _blank(study, datetime.now(UTC))
         stage = _Stage()
+        fetched = Fetched([], {})
         try:
             chosen = eligible(study, self.policy)
-            wanted = {s.series_instance_uid for s in chosen.series}
-            readable = [one for one in loaded if one.ref.series_instance_uid in wanted]
-            reading = read(chosen.kind, readable, self.runtime, self.policy, stage.during)
+            wanted = {ref.sop_instance_uid for s in chosen.series for ref in s.instances}
+            readable = [one for one in loaded if one.ref.sop_instance_uid in wanted]
+            fetched = Fetched(readable, chosen.besides())
+            reading = read(chosen.kind, fetched, self.runtime, self.policy, stage.during)
+            reading = with_announced(reading, announced(study, readable))
             with stage.during(Stage.REPORT):
                 result = self._result(study, chosen.kind, readable, reading)
                 report = self._write(result, reading, readable)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            return replace(blank, state=RunState.REFUSED, refusal=refusal)
+            images = _left_out(fetched, exc)
+            return replace(blank, state=RunState.REFUSED, refusal=refusal, images=images)
         except NodeError as exc:
             return replace(blank, state=RunState.FAILED, error=Failure(stage.now, str(exc)))
         return _reported(blank, result, report)
@@ -116,6 +131,8 @@ class Bench:
             notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
             measurements=reading.prediction.measurements,
+            images=reading.images,
+            incomplete=reading.incomplete,
         )
 
     def _write(
@@ -128,11 +145,8 @@ class Bench:
         sources = [datasets[ref.sop_instance_uid] for ref in result.evidence]
         self.output.mkdir(parents=True, exist_ok=True)
         for writer in self.writers:
-            if not writer.applies(reading.heatmaps):
-                continue
-            content = to_file(writer.write(result, sources, reading.heatmaps))
-            uid = writer.reference(result).sop_instance_uid
-            (self.output / f"{writer.name}-{uid}.dcm").write_bytes(content)
+            for ref, content in objects(writer, result, sources, reading.heatmaps):
+                (self.output / f"{writer.name}-{ref.sop_instance_uid}.dcm").write_bytes(content)
         return self.writers[0].reference(result)
 
 
@@ -150,29 +164,46 @@ class _Stage:
 
 def _listed(uid: str, loaded: Sequence[Loaded]) -> StudyRef:
     """List the study as an archive would."""
-    by_series: defaultdict[str, list[Loaded]] = defaultdict(list)
+    by_series: defaultdict[tuple[str, str], list[Loaded]] = defaultdict(list)
     for one in loaded:
-        by_series[one.ref.series_instance_uid].append(one)
-    patients = list(dict.fromkeys(_text(one.dataset, "PatientID") for one in loaded))
+        # What an instance is, it says itself: a report may lie in the series of its images.
+        of = one.ref.series_instance_uid, _text(one.dataset, "Modality")
+        by_series[of].append(one)
+    patients = dict.fromkeys(
+        patient(one.dataset)
+        for one in loaded
+        if _text(one.dataset, "Modality") not in RESULT_MODALITIES
+    )
+    known = filled(patients)
     first = loaded[0].dataset
     return StudyRef(
         study_instance_uid=uid,
         orthanc_id="",
-        patient_id=patients[0],
-        patient_name=_text(first, "PatientName"),
+        patient_id=known.patient_id,
+        patient_name=known.name,
         accession_number=_text(first, "AccessionNumber"),
         study_description=_text(first, "StudyDescription"),
         series=tuple(
             SeriesRef(
                 series_instance_uid=series_uid,
-                modality=_text(series[0].dataset, "Modality"),
+                modality=modality,
                 orthanc_id="",
                 instances=tuple(one.ref for one in series),
             )
-            for series_uid, series in by_series.items()
+            for (series_uid, modality), series in by_series.items()
         ),
-        other_patient_ids=tuple(patients[1:]),
+        birth_date=known.birth_date,
+        sex=known.sex,
+        issuer=known.issuer,
+        others=tuple(patients),
     )
+
+
+def _left_out(fetched: Fetched, exc: StudyRefused) -> Images:
+    told = {uid: (why.code.value, why.reason) for uid, why in fetched.left.items()}
+    reason = Reason(RefusalCode(exc.code), exc.reason)
+    uids_of_images = fetched.uids() or tuple(exc.left_out)
+    return refused(uids_of_images, reason, {**told, **exc.left_out})
 
 
 def _unreadable(found: folder.Reading) -> WorklistItem:
@@ -197,7 +228,7 @@ def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:
         accession_number=study.accession_number,
         patient_id=study.patient_id,
         patient_name=study.patient_name,
-        modality=modality(study),
+        modality=modality_of(study),
         study_description=study.study_description,
         state=RunState.RECEIVED,
         priority=None,
@@ -212,6 +243,7 @@ def _blank(study: StudyRef, received_at: datetime) -> WorklistItem:
         assessment=None,
         viewer_url="",
         report=None,
+        images=None,
     )
 
 
@@ -230,4 +262,5 @@ def _reported(blank: WorklistItem, result: TriageResult, report: ObjectRef | Non
         reported_at=now,
         wait_s=(now - blank.received_at).total_seconds() if blank.received_at else None,
         report=report,
+        images=result.images,
     )

@@ -3,35 +3,35 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
 
 from dicom_node import log, policy, settings
 from dicom_node.archive import destinations
 from dicom_node.archive.orthanc import OrthancArchive
 from dicom_node.audit.relay import Relay
 from dicom_node.audit.syslog import Collector
-from dicom_node.domain import ServedModel, StudyKind
-from dicom_node.errors import ModelError, NodeError
+from dicom_node.errors import NodeError
 from dicom_node.intake.admission import Admission
 from dicom_node.intake.departures import Departures
 from dicom_node.intake.dispatch import Dispatcher
 from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import Policy
-from dicom_node.ports import Classifier, Destination, Gate, Runtime, StudyBook
+from dicom_node.ports import Runtime
+from dicom_node.report.provenance import Station
 from dicom_node.report.registry import writers
 from dicom_node.settings import Settings
+from dicom_node.supervision.home import Layout
 from models import catalogue
 from worker import inventory
+from worker.deliveries import Sender
 from worker.outbox import Outbox
 from worker.pipeline import Pipeline
 from worker.shadow import Shadow
 from worker.shadow_process import Orders, ShadowProcess
-
-_SIGN_OF_LIFE_S = 10.0
+from worker.signs import Signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Node:
     policy: Policy
     archive: OrthancArchive
     ledger: Ledger
-    destinations: Mapping[str, Destination]
+    outbox: Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Intake:
     reconcile: Reconcile
     departures: Departures
     relay: Relay
+    sender: Sender
 
 
 def open_node() -> Node:
@@ -65,7 +66,7 @@ def open_node() -> Node:
         policy=policy.load(chosen.policy),
         archive=OrthancArchive.connect(chosen),
         ledger=open_ledger(chosen.database, chosen.viewer_url),
-        destinations=destinations.build(chosen),
+        outbox=Outbox(Layout.of(chosen).outbox),
     )
 
 
@@ -80,11 +81,25 @@ def open_intake() -> Intake:
         node.policy,
     )
     inventory.note_site(node.ledger.audit, node.settings, node.policy)
-    reconcile = Reconcile(node.archive, node.ledger.studies, admission, node.policy.retry)
+    reconcile = Reconcile(
+        node.archive,
+        node.ledger.studies,
+        admission,
+        node.policy.retry,
+        backlog=timedelta(hours=node.settings.backlog),
+    )
     departures = Departures(node.archive, node.ledger.studies)
     names = node.settings.ae_title, socket.gethostname()
     relay = Relay(node.ledger.audit, node.ledger.studies, _collector(node.settings), names)
-    return Intake(node, admission, reconcile, departures, relay)
+    node.ledger.deliveries.want({d.name: d.wanted for d in node.settings.destinations})
+    sender = Sender(
+        node.ledger.deliveries,
+        destinations.build(node.settings),
+        node.archive,
+        node.policy.retry,
+        node.outbox,
+    )
+    return Intake(node, admission, reconcile, departures, relay, sender)
 
 
 def _collector(chosen: Settings) -> Collector | None:
@@ -100,45 +115,62 @@ def _collector(chosen: Settings) -> Collector | None:
     )
 
 
+@cache
+def open_signs() -> Signs:
+    """Return this process's signs of life; raises SettingsError, LedgerError."""
+    node = reading_node()
+    return Signs(node.ledger, tuple(node.policy.models), _end)
+
+
+@cache
+def reading_node() -> Node:
+    """Return the parts of the process that reads studies, opened once."""
+    return open_node()
+
+
+def _end(reason: str) -> None:
+    """End this process, whose device is lost; the pool starts another one."""
+    log.get().error("worker.ends", error=reason)
+    tell_unfit(f"{reason}; the worker starts anew")
+    os._exit(os.EX_TEMPFAIL)
+
+
+def tell_unfit(reason: str) -> None:
+    """Say in the ledger that this worker takes no study; where the ledger is away, its log does."""
+    try:
+        open_signs().unfit(reason)
+    except NodeError as exc:
+        log.get().warning("worker.sign_of_life", error=str(exc))
+
+
+def say_farewell() -> None:
+    """Let the ledger forget this worker, if it ever knew it."""
+    if open_signs.cache_info().currsize:
+        try:
+            open_signs().forget()
+        except NodeError as exc:
+            log.get().warning("worker.sign_of_life", error=str(exc))
+
+
 def open_pipeline() -> Pipeline:
     """Build the pipeline with warm, verified models, and keep telling the ledger that it lives.
 
-    Models that cannot be trusted do not stop the worker: each run then FAILS with the reason,
-    in plain view, and the health check says why.
+    Raises ModelError where the models cannot be trusted, SettingsError and LedgerError.
     """
-    node = open_node()
+    node = reading_node()
+    node.outbox.clear()  # a worker of an older version kept results there
+    tell_unfit("the models are being loaded")
     runtime, shadow = _models(node)
     return Pipeline(
         archive=node.archive,
         ledger=node.ledger,
         runtime=runtime,
-        writers=tuple(writers(node.settings.ae_title).values()),
+        writers=tuple(writers(node.settings.ae_title, node.settings.time_zone).values()),
         policy=node.policy,
-        outbox=Outbox(
-            Path(node.settings.root) / "outbox",
-            tuple((d.name, d.objects) for d in node.settings.destinations),
-        ),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        station=Station(node.settings.ae_title, node.settings.time_zone),
         shadow=shadow,
     )
-
-
-class BrokenRuntime:
-    """Stands where no trusted models could be loaded; every use raises the reason."""
-
-    def __init__(self, reason: ModelError) -> None:
-        self._reason = reason
-
-    def gate(self, kind: StudyKind) -> Gate:
-        """Raise why there is no gate."""
-        raise self._error(kind)
-
-    def classifier(self, kind: StudyKind) -> Classifier:
-        """Raise why there is no model."""
-        raise self._error(kind)
-
-    def _error(self, kind: StudyKind) -> ModelError:
-        return type(self._reason)(f"no trusted {kind} model: {self._reason}")
 
 
 def _models(node: Node) -> tuple[Runtime, Shadow | None]:
@@ -147,21 +179,16 @@ def _models(node: Node) -> tuple[Runtime, Shadow | None]:
     from models import runtime as model_runtime  # noqa: PLC0415
 
     settings, rules = node.settings, node.policy
-    _withdraw(node, "the models are being loaded")
-    try:
-        runtime = model_runtime.load(settings.device, rules.models, settings.site_models)
-    except ModelError as exc:
-        log.get().error("models.refused", error=str(exc))
-        withdrawn = _withdraw(node, str(exc))
-        _keep_publishing(node.ledger.studies, lambda: withdrawn)
-        return BrokenRuntime(exc), None
+    runtime = model_runtime.load(settings.device, rules.models, settings.site_models)
     inventory.note_models(node.ledger.audit, runtime.served())
     process = ShadowProcess(
         Orders(settings.device, rules.shadow, settings.site_models, settings.log_level)
     )
     others = catalogue.registered(catalogue.build(settings.site_models), rules)
-    _keep_publishing(
-        node.ledger.studies, lambda: (*runtime.served(), *process.published(), *others)
+    open_signs().ready(
+        runtime.device,
+        lambda: (*runtime.served(), *process.published(), *others),
+        runtime.probe,
     )
     return runtime, _follower(node, process) if rules.shadow else None
 
@@ -175,32 +202,3 @@ def _follower(node: Node, process: ShadowProcess) -> Shadow:
 
     threading.Thread(target=start_and_run, daemon=True, name="shadow").start()
     return shadow
-
-
-def _withdraw(node: Node, reason: str) -> tuple[ServedModel, ...]:
-    """Say of each model that was ever served that it is not fit now; return what was said."""
-    withdrawn = tuple(
-        replace(served, ready=False, message=reason, seen_at=datetime.now(UTC))
-        for kind in node.policy.models
-        if (served := node.ledger.studies.served_model(kind)) is not None
-    )
-    node.ledger.studies.publish(withdrawn)
-    return withdrawn
-
-
-def _keep_publishing(studies: StudyBook, models: Callable[[], Sequence[ServedModel]]) -> None:
-    """Publish the models now, and again while this process lives."""
-
-    def publish() -> None:
-        studies.publish([replace(model, seen_at=datetime.now(UTC)) for model in models()])
-
-    def repeat() -> None:
-        pause = threading.Event()
-        while not pause.wait(_SIGN_OF_LIFE_S):
-            try:
-                publish()
-            except NodeError as exc:  # the ledger is away: the next sign of life will tell
-                log.get().warning("worker.sign_of_life", error=str(exc))
-
-    publish()
-    threading.Thread(target=repeat, daemon=True, name="sign-of-life").start()

@@ -1,57 +1,70 @@
-"""Where encoded results lie while a destination waits for them, and who gets which.
+"""Where an encoded result lies while it is being sent.
 
-Nothing of a patient stays here: a file goes with its last delivery, one that was given up too. The
-archive has the object.
+The archive has every result, so a file is here for one attempt alone. What a process that was
+killed has left goes with a later round.
 """
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from dicom_node.domain import ObjectRef
+from dicom_node import log
 from dicom_node.errors import DeliveryFailed
-from dicom_node.ports import DeliveryBook
+
+LONGEST_S: Final = 600.0
+"""No attempt at sending one object lasts as long; what is older was left behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """A folder of DICOM files, and the names of the objects that each destination wants."""
+    """A folder of DICOM files, empty but for what is on its way just now."""
 
     folder: Path
-    destinations: tuple[tuple[str, frozenset[str]], ...] = ()
 
-    def post(
-        self, book: DeliveryBook, run_id: str, name: str, ref: ObjectRef, content: bytes
-    ) -> None:
-        """Keep the object and plan its deliveries; posting it twice is harmless.
+    @contextmanager
+    def holding(self, sop_instance_uid: str, content: bytes) -> Iterator[Path]:
+        """Keep the object's file for the length of a block.
 
         Raises DeliveryFailed where the folder cannot be written, on a full disk for example.
         """
-        wanted = [destination for destination, objects in self.destinations if name in objects]
-        if not wanted:
-            return
-        file = self.folder / f"{ref.sop_instance_uid}.dcm"
-        keep(file, content)
-        if not book.plan(run_id, wanted, ref.sop_instance_uid, str(file)):
-            file.unlink(missing_ok=True)  # a second attempt, after every delivery
+        file = self.folder / f"{sop_instance_uid}.dcm"
+        _write(file, content)
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
+
+    def clear(self, older_than_s: float = LONGEST_S) -> int:
+        """Remove what was left behind; return how many files that were."""
+        end = time.time() - older_than_s
+        left = [file for file in self._files() if _modified(file) <= end]
+        for file in left:
+            file.unlink(missing_ok=True)
+        if left:
+            log.get().warning("outbox.cleared", count=len(left))
+        return len(left)
+
+    def _files(self) -> Iterator[Path]:
+        return self.folder.iterdir() if self.folder.is_dir() else iter(())
 
 
-def keep(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever dies; a sender may be reading it.
-
-    Raises DeliveryFailed where the folder cannot be written.
-    """
+def _write(file: Path, content: bytes) -> None:
     try:
-        _write_whole(file, content)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(content)
     except OSError as exc:
+        with suppress(OSError):
+            file.unlink()
         raise DeliveryFailed(f"{file.parent} cannot be written: {exc.strerror}") from exc
 
 
-def _write_whole(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_suffix(".new")
-    with new.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

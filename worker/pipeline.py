@@ -1,9 +1,9 @@
 """The way of one run through the worker, as a story: claim, fetch, read, report, store, confirm."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
@@ -13,33 +13,46 @@ from dicom_node.domain import (
     Claim,
     Failure,
     Heatmap,
+    Images,
     InstanceRef,
     ObjectRef,
+    Patient,
+    Reason,
     Refusal,
     RefusalCode,
     Stage,
     StudyRef,
     TriageResult,
+    contradictions,
+    refused,
 )
 from dicom_node.errors import (
     ArchiveUnavailable,
+    DeviceLost,
     LeaseLost,
     NodeError,
     PatientIdentityChanged,
+    StudyIncomplete,
     StudyNotFound,
     StudyRefused,
     WorkerLost,
 )
+from dicom_node.intake.eligibility import eligible
 from dicom_node.ledger import Ledger
 from dicom_node.pixels.digest import image_digest
 from dicom_node.pixels.load import Loaded, parse
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, ResultWriter, Runtime
-from dicom_node.report.encode import to_file
+from dicom_node.report.encode import objects
+from dicom_node.report.provenance import Station
+from worker.coverage import announced
 from worker.fetching import Fetched, fetch
-from worker.outbox import Outbox
-from worker.reading import Reading, read
+from worker.reading import Reading, evidence_digest, read, with_announced
+from worker.retraction import Retraction
 from worker.shadow import Shadow
+
+_SKEW = timedelta(seconds=5)
+"""By how much the archive's clock may go before ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +64,14 @@ class Pipeline:
     runtime: Runtime
     writers: Sequence[ResultWriter]
     policy: Policy
-    outbox: Outbox
     worker: str
     shadow: Shadow | None = None
+    station: Station = field(default_factory=lambda: Station("dicom-node"))
+
+    @property
+    def retraction(self) -> Retraction:
+        """What takes back what is no longer true."""
+        return Retraction(self.archive, self.ledger, self.station)
 
     def claim(self, run_id: str) -> Claim | None:
         """Take the run; None where another worker owns it or it has ended.
@@ -69,6 +87,8 @@ class Pipeline:
         again = error.retryable and (claim.failures < retry.attempts or not error.counts)
         delay = timedelta(seconds=retry.pause_s(claim.failures))
         retry_at = datetime.now(UTC) + delay if again else None
+        if isinstance(error, StudyIncomplete):
+            retry_at = error.until
         self.ledger.runs.failed(claim, Failure(stage, str(error)), retry_at, counted=error.counts)
         _log("run.retry" if again else "run.failed", claim, stage=stage.value, error=str(error))
 
@@ -80,12 +100,14 @@ class Attempt:
         self.stage = Stage.CLAIM
         self._node = pipeline
         self._claim = claim
+        self._fetched: Fetched | None = None
 
     def run(self) -> None:
         """Take the run to its end: REPORTED, REFUSED, FAILED, or QUEUED for another attempt.
 
         Where another worker has taken the run over, that worker's word counts. Raises
-        LedgerUnavailable, after which the lease runs out and the run is due again.
+        LedgerUnavailable, after which the lease runs out and the run is due again, and DeviceLost,
+        after which this process can read no study any more.
         """
         try:
             self._come_to_an_end()
@@ -101,10 +123,24 @@ class Attempt:
         except LeaseLost:
             raise
         except StudyRefused as exc:
-            node.ledger.runs.refused(claim, Refusal(RefusalCode(exc.code), exc.reason))
+            refusal = Refusal(RefusalCode(exc.code), exc.reason)
+            node.ledger.runs.refused(claim, refusal, self._left_out(exc))
             _log("run.refused", claim, code=exc.code)
+        except DeviceLost as exc:
+            node.give_up(claim, self.stage, exc)
+            raise
         except NodeError as exc:
             node.give_up(claim, self.stage, exc)
+
+    def _left_out(self, exc: StudyRefused) -> Images:
+        """Account for the images of a study that is refused."""
+        uids = self._fetched.uids() if self._fetched else tuple(exc.left_out)
+        told = {uid: (why.code.value, why.reason) for uid, why in self._left().items()}
+        reason = Reason(RefusalCode(exc.code), exc.reason)
+        return refused(uids, reason, {**told, **exc.left_out})
+
+    def _left(self) -> Mapping[str, Reason]:
+        return self._fetched.left if self._fetched else {}
 
     def _refuse_poison(self) -> None:
         """Raise WorkerLost for a study that took as many workers with it as the policy allows."""
@@ -119,27 +155,56 @@ class Attempt:
         node, claim = self._node, self._claim
         with self._during(Stage.FETCH):
             study = node.archive.study(claim.study_instance_uid)
-            fetched = fetch(node.archive, study, node.policy)
+            fetched = self._fetched = fetch(node.archive, study, node.policy)
+            node.retraction.correct_identity(claim, study, fetched.loaded, datetime.now(UTC))
         model = node.runtime.classifier(claim.kind).identity
-        input_digest = uids.unordered_digest(
-            (one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded
-        )
+        digests = [(one.ref.sop_instance_uid, image_digest(one.dataset)) for one in fetched.loaded]
+        input_digest = uids.unordered_digest(digests)
         identity = self._identity(input_digest, model.key)
         if not node.ledger.runs.identify(claim, identity, input_digest, model):
             _log("run.duplicate", claim)
             return
-        reading = read(claim.kind, fetched.loaded, node.runtime, node.policy, self._during)
+        reading = read(
+            claim.kind,
+            fetched,
+            node.runtime,
+            node.policy,
+            self._during,
+            lambda cut_off: self._wait_for_more(study, cut_off),
+        )
+        reading = with_announced(reading, announced(study, fetched.loaded))
+        if node.ledger.runs.repeats(
+            claim, evidence_digest(reading, dict(digests)), reading.images, reading.incomplete
+        ):
+            _log("run.repeats", claim)
+            return
         with self._during(Stage.RECORD):
-            result = self._recorded(identity, reading, fetched)
+            result = self._recorded(identity, reading)
         with self._during(Stage.REPORT):
             sources = self._sources_now(study, fetched.loaded, result.evidence)
             files = self._encode(result, sources, reading.heatmaps)
         self._store(files)
+        superseded = node.ledger.runs.superseded(claim)
+        node.retraction.reject(claim, superseded, sources[0], result.completed_at)
         with checkpoints.around(checkpoints.Step.CONCLUDE):
             node.ledger.runs.reported(claim, [(name, ref) for name, ref, _ in files])
         _log("run.reported", claim, priority=result.priority.value)
         if node.shadow is not None:
             node.shadow.follow(claim, reading.samples)
+
+    def _wait_for_more(self, study: StudyRef, cut_off: str) -> None:
+        """Raise StudyIncomplete while the rest of a CT may still come: as long as for a gap.
+
+        A person who asks for a study wants it read as it is.
+        """
+        if not self._claim.trigger.is_automatic:
+            return
+        wait = timedelta(seconds=self._node.policy.completeness.ct_deadline_s)
+        series = eligible(study, self._node.policy).series
+        seen, now = [s.last_update for s in series if s.last_update], datetime.now(UTC)
+        until = max(seen, default=now - wait) + wait
+        if now < until <= now + wait + _SKEW:  # later still: the clock was set back since
+            raise StudyIncomplete(f"{cut_off} The node waits for the rest of it.", until)
 
     @contextmanager
     def _kept_alive(self) -> Iterator[None]:
@@ -181,7 +246,7 @@ class Attempt:
             parts.append(f"run {claim.number}")
         return uids.digest(parts)
 
-    def _recorded(self, identity: str, reading: Reading, fetched: Fetched) -> TriageResult:
+    def _recorded(self, identity: str, reading: Reading) -> TriageResult:
         """Persist the result, or return the one that an earlier attempt persisted.
 
         Objects with the same UIDs must have the same content, whatever a second inference
@@ -202,10 +267,13 @@ class Attempt:
             priority_reason=reading.priority_reason,
             evidence=reading.evidence,
             completed_at=datetime.now(UTC).replace(microsecond=0),
-            notes=reading.notes + fetched.notes,
+            notes=reading.notes,
             parameters=dict(reading.prediction.parameters),
             predecessor=self._predecessor(identity),
             measurements=reading.prediction.measurements,
+            images=reading.images,
+            incomplete=reading.incomplete,
+            number=claim.number,
         )
         runs.save_result(claim, result)
         return result
@@ -232,7 +300,8 @@ class Attempt:
         StudyNotFound where an image that was read is gone.
         """
         study = self._node.archive.study(before.study_instance_uid)
-        if study.other_patient_ids or study.patient_id != self._claim.patient_id:
+        claimed = Patient(self._claim.patient_id)
+        if contradictions((claimed, study.patient, *study.others)):
             raise PatientIdentityChanged(
                 f"study {before.study_instance_uid} changed patients while it was read; check the "
                 "identity in the PACS, then run again"
@@ -254,13 +323,13 @@ class Attempt:
         self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
     ) -> list[tuple[str, ObjectRef, bytes]]:
         return [
-            (w.name, w.reference(result), to_file(w.write(result, sources, heatmaps)))
-            for w in self._node.writers
-            if w.applies(heatmaps)
+            (writer.name, *written)
+            for writer in self._node.writers
+            for written in objects(writer, result, sources, heatmaps)
         ]
 
     def _store(self, files: Sequence[tuple[str, ObjectRef, bytes]]) -> None:
-        """Store, read back, and plan the deliveries, in this order."""
+        """Store, and read back; intake plans the deliveries once the run is REPORTED."""
         with self._during(Stage.STORE):
             for _, _, content in files:
                 self._node.archive.store(content)
@@ -268,10 +337,6 @@ class Attempt:
             for name, ref, _ in files:
                 if not self._node.archive.holds(ref):
                     raise ArchiveUnavailable(f"the archive does not hold the {name} it was given")
-        for name, ref, content in files:
-            self._node.outbox.post(
-                self._node.ledger.deliveries, self._claim.run_id, name, ref, content
-            )
 
 
 def _log(event: str, claim: Claim, **fields: str) -> None:

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 
 from dicom_node import log
 from dicom_node.domain import Claim, Stage, Trigger
 from dicom_node.errors import (
+    DeviceLost,
     NodeError,
     OutOfMemory,
     StudyNotFound,
@@ -18,10 +19,10 @@ from dicom_node.errors import (
 from dicom_node.foreign import where
 from dicom_node.intake.broker import CONSIDER_TASK, RUN_TASK, Level
 from worker.app import DELIVER_TASK, RUN_TIME_LIMIT_S, SWEEP_TASK, RunRequest, app
-from worker.deliveries import deliver_due
-from worker.lifecycle import Intake, open_intake, open_pipeline
+from worker.lifecycle import Intake, open_intake, open_pipeline, tell_unfit
 from worker.limits import HARD_AFTER_S
-from worker.pipeline import Attempt, Pipeline
+from worker.pipeline import Attempt
+from worker.readiness import Reader
 
 _building, _sweeping, _delivering = threading.Lock(), threading.Lock(), threading.Lock()
 _opened = cache(open_intake)
@@ -33,10 +34,8 @@ def intake() -> Intake:
         return _opened()
 
 
-@cache
-def pipeline() -> Pipeline:
-    """Return this process's pipeline, built when the process starts."""
-    return open_pipeline()
+reader = Reader(open_pipeline, tell_unfit)
+"""This process's pipeline, opened when the process starts, or as soon as it can be."""
 
 
 @app.task(name=CONSIDER_TASK)
@@ -67,9 +66,7 @@ def deliver() -> None:
         _delivering,
         {
             "audit": lambda: parts.relay.run(node.policy.retry),
-            "deliveries": lambda: deliver_due(
-                node.ledger.deliveries, node.destinations, node.archive, node.policy.retry
-            ),
+            "deliveries": parts.sender.round,
         },
     )
 
@@ -81,14 +78,21 @@ def deliver() -> None:
     time_limit=RUN_TIME_LIMIT_S + HARD_AFTER_S,
 )
 def run(run_id: str) -> None:
-    """Take one run to its end; an error that nobody foresaw ends it FAILED, in plain view."""
-    worker = pipeline()
+    """Take one run to its end; an error that nobody foresaw ends it FAILED, in plain view.
+
+    A worker that cannot read leaves the run to others.
+    """
+    worker = reader.pipeline
+    if worker is None:
+        raise Reject("no study can be read here now", requeue=True)
     claim = worker.claim(run_id)
     if claim is None:
         return
     attempt = Attempt(worker, claim)
     try:
         attempt.run()
+    except DeviceLost as exc:  # the run is QUEUED again; the pool starts a process anew
+        reader.end(str(exc))
     except NodeError as exc:  # the ledger is away: the lease runs out, and the run is due again
         log.get().warning("run.interrupted", run_id=run_id, error=str(exc))
     except SoftTimeLimitExceeded:

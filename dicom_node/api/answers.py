@@ -125,9 +125,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """Whether the node can do its work; a part named ``shadow`` has no say in ``ready``."""
+    """Whether the node can do its work, and all of it.
+
+    ``degraded`` where a part is not well; ``shadow`` and a single ``worker NAME`` have no say in
+    ``ready``.
+    """
 
     ready: bool
+    degraded: bool
     parts: tuple[Part, ...]
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from dicom_node.api.answers import HealthAnswer, ModelAnswer, ModelsAnswer, Part
 from dicom_node.api.services import Node, Probe, Services
-from dicom_node.domain import ModelState, RunState, ServedModel, StudyKind
+from dicom_node.domain import ModelState, RunState, ServedModel, StudyKind, WorkerSign
 from dicom_node.errors import LedgerUnavailable, ModelNotFound, NodeError, QueueUnavailable
 from dicom_node.intake.reconcile import SWEPT
 from dicom_node.ledger import Counts
@@ -25,6 +25,7 @@ from dicom_node.ledger import Counts
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
 
 _SHADOW: Final = "shadow"
+_ONE_WORKER: Final = "worker "
 _HEALTH: TypeAdapter[HealthAnswer] = TypeAdapter(HealthAnswer)
 _MODELS: TypeAdapter[ModelsAnswer] = TypeAdapter(ModelsAnswer)
 
@@ -39,10 +40,12 @@ router = APIRouter(prefix="/ai", tags=["monitor"])
 def health(node: Node) -> JSONResponse:
     """Tell for each part whether it can do its work; 503 where one cannot.
 
-    A shadow that cannot read is told, and leaves the node ready: nobody waits for it.
+    A shadow that cannot read, and a worker beside another that does, are told and leave the node
+    ready, but degraded: nobody waits for them.
     """
     found = parts(node)
-    answer = HealthAnswer(ready=is_ready(found), parts=found)
+    degraded = not all(part.ok for part in found)
+    answer = HealthAnswer(ready=is_ready(found), degraded=degraded, parts=found)
     status = HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse(
         _HEALTH.dump_python(answer, mode="json"), status, {"Cache-Control": "no-store"}
@@ -60,12 +63,17 @@ def parts(node: Services) -> tuple[Part, ...]:
     }
     if node.policy.shadow:
         probes[_SHADOW] = lambda: _shadow(node)
-    return tuple(_part(name, probe) for name, probe in probes.items())
+    asked = tuple(_part(name, probe) for name, probe in probes.items())
+    return (*asked, *_unfit_workers(node))
 
 
 def is_ready(found: Iterable[Part]) -> bool:
-    """Tell whether the node can do its work; a shadow has no say in that."""
-    return all(part.ok for part in found if part.name != _SHADOW)
+    """Tell whether the node can do its work; a shadow and a single worker have no say in that."""
+    return all(part.ok for part in found if not _is_beside(part.name))
+
+
+def _is_beside(name: str) -> bool:
+    return name == _SHADOW or name.startswith(_ONE_WORKER)
 
 
 @router.get("/models", response_model=ModelsAnswer)
@@ -200,14 +208,41 @@ def _intake(node: Services) -> str:
     silent_s = (node.clock() - swept).total_seconds()
     if silent_s > SIGN_OF_LIFE.total_seconds():
         raise QueueUnavailable("no sweep has come to its end for a minute; see intake's log")
-    return f"swept {silent_s:.0f} s ago"
+    passed_by = len(node.ledger.studies.stepped_over())
+    beside = f"; Orthanc cannot tell of {passed_by} entries of its log" if passed_by else ""
+    return f"swept {silent_s:.0f} s ago{beside}"
 
 
 def _worker(node: Services) -> str:
-    """Raise ModelNotFound unless each model of the policy is served by a live worker."""
-    served = _published(node, ModelState.SERVED)
-    _require(node.policy.models, served, node.clock(), "the model for")
+    """Raise ModelNotFound unless a live worker takes studies, with each model of the policy."""
+    served, now = _published(node, ModelState.SERVED), node.clock()
+    known = node.ledger.workers.known(now)
+    if known and all(_unfit(one, now) for one in known):
+        raise ModelNotFound("; ".join(f"{one.name}: {_unfit(one, now)}" for one in known))
+    _require(node.policy.models, served, now, "the model for")
     return "serves " + ", ".join(f"{m.identity.name} ({m.device})" for m in served.values())
+
+
+def _unfit_workers(node: Services) -> tuple[Part, ...]:
+    """Name each worker that takes no study; none where the ledger is away, which is told."""
+    now = node.clock()
+    try:
+        known = node.ledger.workers.known(now)
+    except NodeError:
+        return ()
+    return tuple(
+        Part(f"{_ONE_WORKER}{one.name}", ok=False, message=f"degraded: {reason}")
+        for one in known
+        if (reason := _unfit(one, now))
+    )
+
+
+def _unfit(worker: WorkerSign, now: datetime) -> str:
+    """Return why a worker takes no study, '' where it takes some."""
+    silent = now - worker.seen_at
+    if silent > SIGN_OF_LIFE:
+        return f"no sign of life for {silent.total_seconds():.0f} s"
+    return "" if worker.ready else worker.message
 
 
 def _shadow(node: Services) -> str:

@@ -213,14 +213,18 @@ def _keyword(level: Level) -> str:
 
 
 def _whole(attributes: Mapping[str, Any], texts: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return an answer with its modalities as a list and its texts in every letter."""
+    """Return an answer with its modalities as a list and its texts in every letter.
+
+    An object without Modality adds none, and a study of such objects alone has no element: OHIF's
+    list breaks for everybody on an empty one.
+    """
     whole = {tag: {**element} for tag, element in attributes.items()}
     for tag, element in whole.items():
         text = texts.get(keyword_for_tag(int(tag, 16)))
         if element.get("vr") in _TEXTS and text:
             element["Value"] = list(_said(text, element["vr"]))
-    if told := whole.get(_MODALITIES, {}).get("Value"):  # Orthanc 1.10 says ["CR\\SR"]
-        whole[_MODALITIES]["Value"] = sorted(_apart(told))
+    if apart := _apart(whole.pop(_MODALITIES, {}).get("Value") or ()):
+        whole[_MODALITIES] = {"vr": "CS", "Value": sorted(apart)}
     whole[_CHARACTER_SET] = {"vr": "CS", "Value": ["ISO_IR 192"]}  # JSON is UTF-8 (PS3.18 F.2)
     return whole
 
@@ -235,5 +239,6 @@ def _said(text: str, vr: str) -> Iterator[str | Mapping[str, str]]:
         yield {name: group for name, group in groups if group}
 
 
-def _apart(values: Iterable[str]) -> Iterator[str]:
-    return (modality for value in values for modality in value.split("\\"))
+def _apart(values: Iterable[str | None]) -> set[str]:
+    """Part values that Orthanc 1.10 joins, as in ``["CR\\\\SR"]``."""
+    return {modality for value in values for modality in (value or "").split("\\")} - {""}

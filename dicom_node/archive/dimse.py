@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import AE, evt
@@ -16,6 +16,7 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.archive.transcode import fitting, proposed
 from dicom_node.destination import DestinationSettings
 from dicom_node.errors import DeliveryFailed, SettingsError, StoreRejected
 
@@ -58,7 +59,7 @@ class SendOutcome:
 
 
 class StoreScu:
-    """Sends DICOM files over one association, each in the transfer syntax that it has."""
+    """Sends DICOM files over one association, each in its transfer syntax or one the peer takes."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
@@ -90,7 +91,7 @@ class StoreScu:
 
     def _send_batch(self, batch: list[tuple[Path, str, str]]) -> Iterator[SendOutcome]:
         entity = self._entity()
-        pairs = sorted({(sop_class, syntax) for _, sop_class, syntax in batch})
+        pairs = sorted({pair for _, *one in batch for pair in _contexts(*one)})
         entity.requested_contexts = [build_context(*pair) for pair in pairs]
         association = self._associate(entity)
         try:
@@ -148,9 +149,10 @@ def _send_one(association: Association, path: Path) -> SendOutcome:
 
 def _store(association: Association, path: Path) -> SendOutcome:
     try:
-        dataset = dcmread(path)
+        dataset: Dataset = dcmread(path)
         if "SOPClassUID" not in dataset or "SOPInstanceUID" not in dataset:
             return SendOutcome(path, None, "the file names no SOP class or instance")
+        dataset = fitting(dataset, _accepted(association, dataset.SOPClassUID))
         if len(dataset.get("PixelData", b"")) % 2:  # PS3.5 8.1.1; peers hang on an odd fragment
             dataset.PixelData += b"\0"
         status = association.send_c_store(dataset)
@@ -161,6 +163,15 @@ def _store(association: Association, path: Path) -> SendOutcome:
     return SendOutcome(
         path, status.Status, status.get("ErrorComment") or f"status 0x{status.Status:04X}"
     )
+
+
+def _accepted(association: Association, sop_class: str) -> set[str]:
+    """Return the transfer syntaxes in which the peer takes this SOP class."""
+    return {
+        str(context.transfer_syntax[0])
+        for context in association.accepted_contexts
+        if context.abstract_syntax == sop_class
+    }
 
 
 class DimseDestination:
@@ -230,10 +241,16 @@ def _batches(files: list[tuple[Path, str, str]]) -> Iterator[list[tuple[Path, st
     batch: list[tuple[Path, str, str]] = []
     contexts: set[tuple[str, str]] = set()
     for path, sop_class, syntax in files:
-        if len(contexts | {(sop_class, syntax)}) > _MOST_CONTEXTS:
+        wanted = _contexts(sop_class, syntax)
+        if len(contexts | wanted) > _MOST_CONTEXTS:
             yield batch
             batch, contexts = [], set()
         batch.append((path, sop_class, syntax))
-        contexts.add((sop_class, syntax))
+        contexts |= wanted
     if batch:
         yield batch
+
+
+def _contexts(sop_class: str, syntax: str) -> set[tuple[str, str]]:
+    """Return the presentation contexts to propose for a file, one for each transfer syntax."""
+    return {(sop_class, one) for one in proposed(syntax)}

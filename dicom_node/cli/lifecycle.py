@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -133,12 +134,14 @@ def status(*, as_json: bool) -> None:
     ready, told = lifecycle.verdict(parts, answer)
     if strays := lifecycle.strays(settings, parts):
         ready, told = False, f"Orthanc listens on {', '.join(strays)}: end the node"
+    kept = _files_in(Layout.of(settings).outbox)
     if as_json:
         body: dict[str, Any] = {
             "home": str(settings.root),
             "ready": ready,
             "message": told,
             "parts": [{**asdict(part), "up": part.is_up} for part in parts],
+            "outbox": {"files": kept},
             "health": json.loads(answer.answer) if answer.answer else None,
         }
         print_json(body)
@@ -150,6 +153,11 @@ def status(*, as_json: bool) -> None:
             since = "" if part.uptime_s is None else f"{part.uptime_s} s"
             table.add_row(part.name, state, pid, since)
         out.print(table)
+        out.print(f"{kept} results of patients lie in the outbox, on their way to a destination")
         out.print(told if ready else f"not ready: {told}", markup=False, soft_wrap=True)
     if not ready:
         raise typer.Exit(Exit.FAILED)
+
+
+def _files_in(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0

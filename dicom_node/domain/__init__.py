@@ -1,6 +1,8 @@
 """The vocabulary of the node: frozen values that cross module borders."""
 
+from dicom_node.domain.accounting import Images, LeftOut, Omission, Reason, account, refused
 from dicom_node.domain.audit import AuditEntry, AuditFault, AuditVerdict
+from dicom_node.domain.patient import Patient, contradictions, filled
 from dicom_node.domain.person import (
     ANONYMOUS,
     NODES_OWN,
@@ -14,6 +16,7 @@ from dicom_node.domain.person import (
     is_subject,
     subject,
 )
+from dicom_node.domain.refusal import Refusal, RefusalCode
 from dicom_node.domain.result import (
     Finding,
     Heatmap,
@@ -23,8 +26,6 @@ from dicom_node.domain.result import (
     Prediction,
     Presence,
     Priority,
-    Refusal,
-    RefusalCode,
     TriageResult,
 )
 from dicom_node.domain.run import (
@@ -52,6 +53,8 @@ from dicom_node.domain.shadow import (
     statement,
 )
 from dicom_node.domain.study import (
+    IMAGELESS,
+    RESULT_MODALITIES,
     Change,
     Changes,
     Entry,
@@ -64,6 +67,7 @@ from dicom_node.domain.study import (
     StudyRef,
 )
 from dicom_node.domain.urgency import Turn, Urgency, most_urgent, turn
+from dicom_node.domain.worker import WorkerSign
 from dicom_node.domain.worklist import (
     Assessment,
     Delivery,
@@ -76,8 +80,10 @@ from dicom_node.domain.worklist import (
 
 __all__ = [
     "ANONYMOUS",
+    "IMAGELESS",
     "NODES_OWN",
     "RESERVED",
+    "RESULT_MODALITIES",
     "UNKNOWN",
     "Assessment",
     "AuditEntry",
@@ -96,19 +102,24 @@ __all__ = [
     "Geometry",
     "Heatmap",
     "Identity",
+    "Images",
     "InstanceRef",
+    "LeftOut",
     "Level",
     "MatchingKey",
     "Measurement",
     "ModelIdentity",
     "ModelState",
     "ObjectRef",
+    "Omission",
     "Opinion",
     "Origin",
+    "Patient",
     "Prediction",
     "Presence",
     "Priority",
     "ReadingPair",
+    "Reason",
     "Refusal",
     "RefusalCode",
     "Region",
@@ -136,11 +147,16 @@ __all__ = [
     "Turn",
     "Urgency",
     "UserAccount",
+    "WorkerSign",
     "WorklistHead",
     "WorklistItem",
+    "account",
     "checked_name",
+    "contradictions",
+    "filled",
     "is_subject",
     "most_urgent",
+    "refused",
     "statement",
     "subject",
     "turn",

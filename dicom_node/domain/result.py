@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.codes import Code
+from dicom_node.domain.accounting import Images
 from dicom_node.domain.sample import Region
 from dicom_node.domain.study import InstanceRef, StudyKind
 
@@ -28,33 +29,6 @@ class Presence(StrEnum):
     PRESENT = "present"
     ABSENT = "absent"
     UNDETERMINED = "undetermined"
-
-
-class RefusalCode(StrEnum):
-    """Why the node declines to read a study."""
-
-    NO_ELIGIBLE_SERIES = "NO_ELIGIBLE_SERIES"
-    MODALITY_NOT_SUPPORTED = "MODALITY_NOT_SUPPORTED"
-    SOP_CLASS_NOT_SUPPORTED = "SOP_CLASS_NOT_SUPPORTED"
-    MULTIFRAME_NOT_SUPPORTED = "MULTIFRAME_NOT_SUPPORTED"
-    NO_PIXEL_DATA = "NO_PIXEL_DATA"
-    TRANSFER_SYNTAX_NOT_SUPPORTED = "TRANSFER_SYNTAX_NOT_SUPPORTED"
-    UNDECODABLE = "UNDECODABLE"
-    INCONSISTENT_HEADER = "INCONSISTENT_HEADER"
-    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
-    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
-    BLANK_IMAGE = "BLANK_IMAGE"
-    SCREEN_CAPTURE = "SCREEN_CAPTURE"
-    PATIENT_MISMATCH = "PATIENT_MISMATCH"
-    DUPLICATE_SOP_INSTANCE_UID = "DUPLICATE_SOP_INSTANCE_UID"
-    SCOUT = "SCOUT"
-    NOT_AXIAL = "NOT_AXIAL"
-    TOO_FEW_SLICES = "TOO_FEW_SLICES"
-    NO_LUNG = "NO_LUNG"
-    NOT_CHEST = "NOT_CHEST"
-    NOT_FRONTAL = "NOT_FRONTAL"
-    NOT_UPRIGHT = "NOT_UPRIGHT"
-    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +104,6 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A coded decline with one sentence for the reader."""
-
-    code: RefusalCode
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectRef:
     """A result object that the node wrote."""
 
@@ -152,7 +118,9 @@ class TriageResult:
 
     ``evidence`` are the instances that were read, the first of them the one that the findings
     rest on. ``completed_at`` is fixed when the result is persisted, so that encoding it twice
-    gives the same bytes.
+    gives the same bytes. ``images`` accounts for every image of the study; results kept by older
+    versions have none. ``incomplete`` says what of the study had not come, '' where it was whole.
+    ``number`` is the run's among those of the study.
     """
 
     run_identity: str
@@ -169,3 +137,6 @@ class TriageResult:
     parameters: Mapping[str, str] = field(default_factory=dict)
     predecessor: "ObjectRef | None" = None
     measurements: tuple[Measurement, ...] = ()
+    images: Images | None = None
+    incomplete: str = ""
+    number: int = 1

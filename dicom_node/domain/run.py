@@ -155,19 +155,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """One result object that waits to be sent to one destination.
-
-    ``is_withdrawn``: it is not to be sent any more, and what was kept for it may go.
-    """
+    """One result object that waits to be sent to one destination."""
 
     delivery_id: int
     run_id: str
     study_instance_uid: str
     destination: str
     sop_instance_uid: str
-    file: str
     attempts: int
-    is_withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)

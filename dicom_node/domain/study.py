@@ -4,6 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+from dicom_node.domain.patient import Patient
+
+IMAGELESS: Final = frozenset({
+    "ANN", "AR", "ASMT", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "KER", "KO",
+    "LEN", "OAM", "PLAN", "PM", "POS", "PR", "REG", "RESP", "RTDOSE", "RTINTENT", "RTPLAN",
+    "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SMR", "SR", "SRF", "TEXTUREMAP",
+    "VA",
+})  # fmt: skip
+"""Modalities of documents, curves, plans, and marks on images that lie elsewhere (PS3.3 C.7.3.1.1).
+
+Nobody waits for a reading of these.
+"""
+
+RESULT_MODALITIES: Final = IMAGELESS | {"OT", "SC"}
+"""Documents and derived objects, the node's own among them: they never make a study readable, and
+say nothing of whose the images are."""
 
 
 class StudyKind(StrEnum):
@@ -51,8 +69,10 @@ class SeriesRef:
 class StudyRef:
     """One study as the archive lists it, with the attributes that the worklist shows.
 
-    ``other_patient_ids`` are those of other patients whose images carry the same Study
-    Instance UID, which PS3.3 C.7.2.1 forbids: such a study is refused.
+    ``others`` are other identities whose images carry the same Study Instance UID; where one
+    contradicts the study's own, which is the newest, PS3.3 C.7.2.1 forbids it. ``copies`` are
+    older copies of ``series``' images under such an identity, and ``leftovers`` the node's own
+    results about those: both are superseded if the pixels are the same.
     """
 
     study_instance_uid: str
@@ -62,7 +82,17 @@ class StudyRef:
     accession_number: str
     study_description: str
     series: tuple[SeriesRef, ...] = ()
-    other_patient_ids: tuple[str, ...] = ()
+    birth_date: str = ""
+    sex: str = ""
+    issuer: str = ""
+    others: tuple[Patient, ...] = ()
+    copies: tuple[InstanceRef, ...] = ()
+    leftovers: tuple[InstanceRef, ...] = ()
+
+    @property
+    def patient(self) -> Patient:
+        """The identity that the study goes by."""
+        return Patient(self.patient_id, self.patient_name, self.birth_date, self.sex, self.issuer)
 
 
 @dataclass(frozen=True, slots=True)

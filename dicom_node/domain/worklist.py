@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_node.codes import Code
-from dicom_node.domain.result import ModelIdentity, ObjectRef, Priority, Refusal
+from dicom_node.domain.accounting import Images
+from dicom_node.domain.refusal import Refusal
+from dicom_node.domain.result import ModelIdentity, ObjectRef, Priority
 from dicom_node.domain.run import Failure, RunState, Trigger
 
 
@@ -45,7 +47,10 @@ class FindingItem:
 
 @dataclass(frozen=True, slots=True)
 class WorklistItem:
-    """One row of the triage worklist: the contract of ``/ai/worklist``."""
+    """One row of the triage worklist: the contract of ``/ai/worklist``.
+
+    ``images`` is None before the study was judged, and where an older version read it.
+    """
 
     study_instance_uid: str
     accession_number: str
@@ -66,6 +71,7 @@ class WorklistItem:
     assessment: Assessment | None
     viewer_url: str
     report: ObjectRef | None
+    images: Images | None
 
     @property
     def is_assessed(self) -> bool:

@@ -9,6 +9,7 @@ from dicom_node import checkpoints, log, uids
 from dicom_node.domain import (
     Failure,
     InstanceRef,
+    Reason,
     Refusal,
     RefusalCode,
     RunRequest,
@@ -18,11 +19,13 @@ from dicom_node.domain import (
     StudyRef,
     Trigger,
     Urgency,
+    contradictions,
     most_urgent,
+    refused,
     turn,
 )
 from dicom_node.errors import QueueUnavailable, StudyNotFound, StudyRefused
-from dicom_node.intake.completeness import ready_at
+from dicom_node.intake.completeness import ready_at, settled_at
 from dicom_node.intake.eligibility import Eligible, eligible, modality
 from dicom_node.policy import Policy
 from dicom_node.ports import Archive, Queue, RunBook, StudyBook
@@ -70,6 +73,8 @@ class Admission:
         asked_at = self._clock()
         try:
             study = self._known(study_instance_uid)
+            if self._may_be_corrected(study):
+                return None
             chosen = self._chosen(study, asked_at)
         except StudyNotFound as exc:
             failure = Failure(Stage.FETCH, str(exc))
@@ -129,12 +134,24 @@ class Admission:
         if known and min(known) < self._clock() - _SKEW:  # told in whole seconds
             self._studies.arrived(study.study_instance_uid, min(known))
 
+    def _may_be_corrected(self, study: StudyRef) -> bool:
+        """Look again a little later where two identities meet and images still come."""
+        if not contradictions((study.patient, *study.others)):
+            return False
+        due, now = settled_at(study, self._policy), self._clock()
+        if not now < due <= now + self._longest_wait:
+            return False
+        self._studies.wait(study.study_instance_uid, due)
+        return True
+
     def _chosen(self, study: StudyRef, asked_at: datetime) -> Eligible:
         try:
             return eligible(study, self._policy)
         except StudyRefused as exc:
             refusal = Refusal(RefusalCode(exc.code), exc.reason)
-            self._studies.refuse(study.study_instance_uid, refusal, looked_at=asked_at)
+            left_out = refused(tuple(exc.left_out), Reason(refusal.code, exc.reason), exc.left_out)
+            uid = study.study_instance_uid
+            self._studies.refuse(uid, refusal, left_out, looked_at=asked_at)
             raise
 
     def _request(

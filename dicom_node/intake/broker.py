@@ -3,6 +3,7 @@
 Imported by Orthanc's plugin too, so nothing here needs a compiled package.
 """
 
+import socket
 from enum import StrEnum
 from typing import Final
 
@@ -16,10 +17,22 @@ RUN_TASK: Final = "dicom_node.run"
 TRANSPORT_OPTIONS: Final = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    "health_check_interval": 3,
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: 2,
+        socket.TCP_KEEPINTVL: 2,
+        socket.TCP_KEEPCNT: 3,
+        socket.TCP_USER_TIMEOUT: 8000,
+    },
     "queue_order_strategy": "priority",
     "priority_steps": [0, 3, 5, 9],
 }
-"""Redis transport: a list for each step, and a worker takes from the first that holds something."""
+"""Redis transport: a list for each step, and a worker takes from the first that holds something.
+
+A broker on another host that cannot be reached is noticed within eight seconds, lest a worker that
+is back waits for an answer that was lost.
+"""
 
 USUAL: Final = 5
 """The priority of a message about which nothing is known."""

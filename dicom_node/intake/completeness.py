@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from dicom_node.contiguity import contiguity
-from dicom_node.domain import SeriesRef, StudyKind
+from dicom_node.contiguity import contiguity, without_strays
+from dicom_node.domain import SeriesRef, StudyKind, StudyRef
 from dicom_node.intake.eligibility import Eligible
 from dicom_node.policy import Policy
 
@@ -26,7 +26,19 @@ def ready_at(eligible: Eligible, policy: Policy) -> datetime:
     return last + timedelta(seconds=rule.ct_quiet_s if whole else rule.ct_deadline_s)
 
 
+def settled_at(study: StudyRef, policy: Policy) -> datetime:
+    """Return when a study of two identities may be judged: its images may be on their way, sent
+    again under the corrected one."""
+    last = max((s.last_update or _LONG_AGO for s in study.series), default=_LONG_AGO)
+    return last + timedelta(seconds=policy.completeness.ct_quiet_s)
+
+
 def _is_whole(series: Sequence[SeriesRef], min_slices: int) -> bool:
-    """Whether at least one stack stands, and no stack has a hole."""
-    stacks = [s for s in series if len(s.positions_mm) >= min_slices]
-    return bool(stacks) and all(contiguity(s.positions_mm).is_contiguous for s in stacks)
+    """Whether at least one stack stands, and no stack has a hole.
+
+    Images that were taken again and again at a few places, to watch contrast agent arrive, are
+    no stack; and one absurd position is no hole.
+    """
+    found = [contiguity(without_strays(s.positions_mm)) for s in series]
+    stacks = [one for one in found if len(one.positions_mm) >= min_slices]
+    return bool(stacks) and all(one.is_contiguous for one in stacks)

@@ -2,20 +2,34 @@
 
 from dataclasses import dataclass
 
-from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain import (
+    RESULT_MODALITIES,
+    Omission,
+    Reason,
+    RefusalCode,
+    SeriesRef,
+    StudyKind,
+    StudyRef,
+    contradictions,
+)
 from dicom_node.errors import StudyRefused
 from dicom_node.policy import Policy
 
-RESULT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "OT", "SC", "DOC", "PM", "ANN", "RTSTRUCT"})
-"""Documents and derived objects, the node's own among them: they never make a study readable."""
+_BESIDE = "A film beside a CT: of a study that holds both, this node reads the CT."
 
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
-    """What to read of a study: its kind and the series of that kind."""
+    """What to read of a study: its kind and its series; ``others`` are readable, but of another."""
 
     kind: StudyKind
     series: tuple[SeriesRef, ...]
+    others: tuple[SeriesRef, ...] = ()
+
+    def besides(self) -> dict[str, Reason]:
+        """Return why each image of the other kind is not read, by SOP Instance UID."""
+        reason = Reason(Omission.OTHER_KIND, _BESIDE)
+        return {ref.sop_instance_uid: reason for s in self.others for ref in s.instances}
 
 
 def eligible(study: StudyRef, policy: Policy) -> Eligible:
@@ -23,16 +37,12 @@ def eligible(study: StudyRef, policy: Policy) -> Eligible:
 
     Raises StudyRefused: two patients under one Study Instance UID, or nothing to read.
     """
-    if study.other_patient_ids:
-        raise StudyRefused(
-            RefusalCode.PATIENT_MISMATCH,
-            "Images of more than one patient carry this Study Instance UID; correct the patient "
-            "identity in the PACS, then run again.",
-        )
     readable = tuple(s for s in study.series if _is_readable(s, policy))
+    if differing := contradictions((study.patient, *study.others)):
+        raise _of_several_patients(readable, differing)
     ct = tuple(s for s in readable if s.modality == "CT")
     if ct:
-        return Eligible(StudyKind.CT, ct)
+        return Eligible(StudyKind.CT, ct, tuple(s for s in readable if s.modality != "CT"))
     if readable:
         return Eligible(StudyKind.CXR, readable)
     raise _nothing_to_read(study, policy)
@@ -46,6 +56,19 @@ def modality(study: StudyRef) -> str:
 
 def _is_readable(series: SeriesRef, policy: Policy) -> bool:
     return series.modality in policy.eligibility.modalities and bool(series.instances)
+
+
+def _of_several_patients(
+    readable: tuple[SeriesRef, ...], differing: tuple[str, ...]
+) -> StudyRefused:
+    code, reason = (
+        RefusalCode.PATIENT_MISMATCH.value,
+        "Images of more than one patient carry this Study Instance UID (they differ in "
+        f"{', '.join(differing)}); correct the patient identity in the PACS and send every "
+        "image again.",
+    )
+    images = {ref.sop_instance_uid: (code, reason) for s in readable for ref in s.instances}
+    return StudyRefused(code, reason, images)
 
 
 def _nothing_to_read(study: StudyRef, policy: Policy) -> StudyRefused:

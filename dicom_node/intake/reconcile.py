@@ -8,6 +8,7 @@ from dicom_node import log
 from dicom_node.domain import Change, Failure, Stage, Trigger
 from dicom_node.errors import (
     ArchiveAway,
+    ArchiveFault,
     ArchiveUnavailable,
     LedgerUnavailable,
     NodeError,
@@ -16,14 +17,15 @@ from dicom_node.errors import (
 )
 from dicom_node.foreign import where
 from dicom_node.intake.admission import Admission, utc_now
+from dicom_node.intake.beginning import CURSOR, begin
 from dicom_node.policy import Retry
 from dicom_node.ports import ChangeLog, StudyBook
 
-CURSOR: Final = "orthanc.changes"
 SWEPT: Final = "intake.swept"
 """The cursor that holds the Unix time of the last complete sweep: intake's sign of life."""
 _STUDY_CHANGES: Final = frozenset({"NewStudy", "StableStudy"})
 _SERIES_CHANGES: Final = frozenset({"NewSeries", "StableSeries"})
+_NEW_IMAGE: Final = "NewInstance"
 _SKEW_S: Final = 10.0
 """By how much the clocks of two machines that sweep may differ."""
 _NOBODYS_FAULT: Final = (ArchiveAway, LedgerUnavailable, QueueUnavailable)
@@ -41,7 +43,9 @@ class Reconcile:
         retry: Retry,
         *,
         clock: Callable[[], datetime] = utc_now,
+        backlog: timedelta = timedelta(),
     ) -> None:
+        self._backlog = backlog
         self._changes = changes
         self._studies = studies
         self._admission = admission
@@ -59,6 +63,7 @@ class Reconcile:
         self._mind_the_clock(now)
         try:
             self.catch_up()
+            self._look_back(now)
             for study_uid in self._studies.due(now):
                 self._look_at(study_uid)
         finally:  # a run that stands in the ledger need not wait for the archive
@@ -67,6 +72,7 @@ class Reconcile:
 
     def catch_up(self) -> None:
         """Consider every study that the change log names after the stored cursor."""
+        begin(self._changes, self._studies, self._backlog)
         cursor = self._studies.cursor(CURSOR)
         while True:
             page = self._changes.changes(cursor)
@@ -122,18 +128,58 @@ class Reconcile:
             self._studies.clock_was_set_back(timedelta(seconds=ahead_s))
             self._studies.move_cursor(SWEPT, int(now.timestamp()))
 
+    def _look_back(self, now: datetime) -> None:
+        """Look again at entries of the log that were stepped over."""
+        for kind, orthanc_id in self._studies.stepped_over(now):
+            for study_uid in self._followed(Change(0, kind, orthanc_id)):
+                self._look_at(study_uid)
+
     def _added(self, changes: tuple[Change, ...]) -> tuple[str, ...]:
         """Name the studies of new images: an archive that dies forgets what was not stable yet,
         and an image that was added to a known series has no other entry in the log."""
-        added = [change.orthanc_id for change in changes if change.kind == "NewInstance"]
-        return self._changes.studies_of_instances(added)
+        added = [change for change in changes if change.kind == _NEW_IMAGE]
+        try:
+            return self._changes.studies_of_instances([change.orthanc_id for change in added])
+        except ArchiveFault:  # one of them is to blame
+            return tuple(uid for change in added for uid in self._followed(change))
 
     def _named(self, changes: tuple[Change, ...]) -> Iterator[str]:
         for change in changes:
-            try:
-                if change.kind in _STUDY_CHANGES:
-                    yield self._changes.study_uid(change.orthanc_id)
-                elif change.kind in _SERIES_CHANGES:
-                    yield self._changes.study_uid_of_series(change.orthanc_id)
-            except StudyNotFound:  # deleted since: there is nothing left to read
-                log.get().info("reconcile.gone", orthanc_id=change.orthanc_id)
+            if change.kind in _STUDY_CHANGES | _SERIES_CHANGES:
+                yield from self._followed(change)
+
+    def _followed(self, change: Change) -> tuple[str, ...]:
+        """Name the studies of one entry of the log.
+
+        One that Orthanc cannot tell of is tried as often as the policy says, then stepped over:
+        what follows must not wait for it. It is looked at again, ever later.
+        """
+        known = (change.kind, change.orthanc_id)
+        try:
+            found = self._studies_of(change)
+        except StudyNotFound:  # deleted since: there is nothing left to read
+            log.get().info("reconcile.gone", orthanc_id=change.orthanc_id)
+            found = ()
+        except ArchiveFault as exc:
+            self._step_over(change, exc)
+            return ()
+        if self._failures.pop(change.orthanc_id, None) is not None or change.sequence == 0:
+            self._studies.followed(*known)
+        return found
+
+    def _step_over(self, change: Change, error: ArchiveFault) -> None:
+        """Raise the error while the entry is to be tried at once; else note it for later."""
+        key = change.orthanc_id
+        attempt = self._failures[key] = self._failures.get(key, 0) + 1
+        if attempt < self._retry.attempts and change.sequence:
+            raise error
+        pause = timedelta(seconds=self._retry.pause_s(attempt))
+        self._studies.step_over(change.kind, key, self._clock() + pause)
+        log.get().error("reconcile.stepped_over", orthanc_id=key, attempt=attempt, error=str(error))
+
+    def _studies_of(self, change: Change) -> tuple[str, ...]:
+        if change.kind in _STUDY_CHANGES:
+            return (self._changes.study_uid(change.orthanc_id),)
+        if change.kind in _SERIES_CHANGES:
+            return (self._changes.study_uid_of_series(change.orthanc_id),)
+        return self._changes.studies_of_instances([change.orthanc_id])

@@ -1,12 +1,12 @@
 """Whether the node can take more images: space on the disk, and a queue that keeps up.
 
 Asked for each instance that arrives, inside Orthanc too, so nothing here needs a compiled package:
-the disk by one system call, the queue from a figure that a thread reads once a second. The API
-process counts the queue, and writes the figure down for Orthanc's plugin.
+the disk (bytes and files) by one system call, the queue from a figure that a thread reads once a
+second. The API process counts the queue, and writes the figure down for Orthanc's plugin.
 """
 
+import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +19,9 @@ from dicom_node.errors import QueueUnavailable
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 """C-STORE: Refused: Out of Resources (PS3.4 B.2.3)."""
+
+LEAST_INODES: Final = 1000
+"""Each instance is a file, and so is each report; Orthanc makes up to two folders for one."""
 
 _PERIOD_S = 1.0
 _STALE_S: Final = 10.0
@@ -111,9 +114,15 @@ class Room:
     def _full_disk(self, size: int) -> str:
         for folder in self._folders:
             try:
-                free = shutil.disk_usage(folder).free
+                disk = os.statvfs(folder)
             except OSError:  # not this process's to judge: storing there will say what is wrong
                 continue
+            free = disk.f_bavail * disk.f_frsize
+            if disk.f_files and disk.f_favail < LEAST_INODES:  # some file systems count none
+                return (
+                    f"Images are refused: the disk has room for {disk.f_favail} more files and "
+                    f"{LEAST_INODES} are kept for reports; remove old studies."
+                )
             if free - size < self._reserve:
                 return (
                     f"Images are refused: {free / _GIB:.2f} GiB are free on the disk and "

@@ -6,10 +6,11 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from dicom_node.ledger.schema import DeliveryRow, RunRow, StudyRow
+from dicom_node.ledger.schema import DeliveryRow, RunRow, SteppedOverRow, StudyRow
 
 _AHEAD: Final[tuple[InstrumentedAttribute[object], ...]] = (
     StudyRow.due_at,
+    SteppedOverRow.due_at,
     RunRow.retry_at,
     RunRow.again_at,
     RunRow.lease_until,

@@ -22,10 +22,13 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from dicom_node.errors import LedgerError, LedgerUnavailable
+from dicom_node.errors import LedgerDamaged, LedgerError, LedgerUnavailable
 
 _PATIENCE_S = 15
 """How long a writer waits for another one."""
+
+_PRIMARY = 0xFF
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _POSTGRES_OPTIONS = f"-c lock_timeout={_PATIENCE_S}s -c statement_timeout=60s"
 
@@ -48,19 +51,19 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a writing transaction; commits at the end, rolls back where anything is raised."""
-        with _translated(), self._write.begin() as session:
+        with self._translated(), self._write.begin() as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a reading transaction on one snapshot."""
-        with _translated(), self._read.begin() as session:
+        with self._translated(), self._read.begin() as session:
             yield session
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         """Open a transaction that shuts every other process out, for a migration."""
-        with _translated(), self._writer.begin() as connection:
+        with self._translated(), self._writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('dicom-node'))"))
             yield connection
@@ -68,6 +71,13 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as exc:
+            raise _translate(exc, self._engine.url) from exc
 
 
 def connect(url: str, clock: Callable[[], datetime] = utc_now) -> Database:
@@ -120,19 +130,25 @@ def _make_file(path: Path) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
-    arguments = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS}
+    arguments = {
+        "connect_timeout": 5,
+        "keepalives_idle": 2,  # a server that cannot be reached is noticed within eight seconds
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 8000,
+        "options": _POSTGRES_OPTIONS,
+    }
     return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _translate(exc: SQLAlchemyError, url: URL) -> LedgerError:
     """Turn the database's errors to ours; the messages hold no values."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeout) as exc:
-        raise LedgerUnavailable(f"the ledger's database does not answer: {_cause(exc)}") from exc
-    except SQLAlchemyError as exc:
-        raise LedgerError(f"the ledger's database refused: {_cause(exc)}") from exc
+    cause = exc.orig if isinstance(exc, DBAPIError) else None
+    if getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED:
+        return LedgerDamaged(Path(url.database or ""))
+    if isinstance(exc, OperationalError | InterfaceError | PoolTimeout):
+        return LedgerUnavailable(f"the ledger's database does not answer: {_cause(exc)}")
+    return LedgerError(f"the ledger's database refused: {_cause(exc)}")
 
 
 def _cause(exc: SQLAlchemyError) -> str:

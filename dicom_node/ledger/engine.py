@@ -19,6 +19,7 @@ from dicom_node.ledger.shadows import ShadowBook
 from dicom_node.ledger.site_users import SiteUserBook
 from dicom_node.ledger.studies import StudyBook
 from dicom_node.ledger.users import UserBook
+from dicom_node.ledger.workers import WorkerBook
 
 
 def _no_viewer(study_instance_uid: str) -> str:
@@ -34,6 +35,7 @@ class Ledger:
     studies: StudyBook
     deliveries: DeliveryBook
     shadows: ShadowBook
+    workers: WorkerBook
     queries: Queries
     changes: ChangeBook
     assessments: AssessmentBook
@@ -71,6 +73,7 @@ def open_ledger(
         studies=StudyBook(database),
         deliveries=DeliveryBook(database),
         shadows=ShadowBook(database),
+        workers=WorkerBook(database),
         queries=Queries(database, viewer_url),
         changes=ChangeBook(database),
         assessments=AssessmentBook(database),

@@ -19,7 +19,7 @@ from dicom_node.domain import (
     WorklistItem,
 )
 from dicom_node.ledger.assessments import assessment
-from dicom_node.ledger.results import REPORTS, object_ref
+from dicom_node.ledger.results import REPORTS, images_of, object_ref
 from dicom_node.ledger.schema import AssessmentRow, FindingRow, ObjectRow, RunRow, StudyRow
 from dicom_node.ledger.steps import get_ending
 
@@ -102,6 +102,7 @@ def to_item(study: StudyRow, shelf: Shelf, now: datetime, viewer_url: str) -> Wo
         assessment=_assessment(shelf, report),
         viewer_url=viewer_url,
         report=None if report is None else object_ref(report),
+        images=images_of(source or (runs[-1] if runs else study)),
     )
 
 

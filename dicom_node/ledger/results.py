@@ -7,14 +7,15 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from dicom_node.domain import Claim, Finding, ObjectRef, RunState, TriageResult
-from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow
+from dicom_node.domain import Claim, Finding, Images, ObjectRef, RunState, TriageResult
+from dicom_node.ledger.schema import FindingRow, ObjectRow, ResultRow, RunRow, StudyRow
 from dicom_node.ledger.steps import clean
 
 REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
 """Every SR storage class lies below this root (PS3.4 B.5)."""
 
 _RESULT: TypeAdapter[TriageResult] = TypeAdapter(TriageResult)
+_IMAGES: TypeAdapter[Images] = TypeAdapter(Images)
 
 
 def put(session: Session, run: RunRow, result: TriageResult) -> None:
@@ -23,6 +24,17 @@ def put(session: Session, run: RunRow, result: TriageResult) -> None:
     session.execute(delete(FindingRow).where(FindingRow.run_id == run.run_id))
     session.add_all(_finding(run, i, finding) for i, finding in enumerate(result.findings))
     run.priority, run.priority_reason = result.priority, clean(result.priority_reason)
+    put_images(run, result.images)
+
+
+def put_images(row: StudyRow | RunRow, images: Images | None) -> None:
+    """Keep what became of the images of a study: with its run, or with the study that has none."""
+    row.images = None if images is None else _IMAGES.dump_json(images).decode()
+
+
+def images_of(row: StudyRow | RunRow) -> Images | None:
+    """Return what became of the images, None where an older version read them."""
+    return None if row.images is None else _IMAGES.validate_json(row.images)
 
 
 def get(session: Session, run_id: str) -> TriageResult | None:
@@ -70,6 +82,19 @@ def report_before(session: Session, run: RunRow) -> ObjectRef | None:
     )
     row = session.scalar(query.limit(1))
     return None if row is None else object_ref(row)
+
+
+def objects_before(session: Session, run: RunRow) -> tuple[ObjectRef, ...]:
+    """Return the objects of the newest older run that left any, in the order of writing."""
+    older = (
+        select(RunRow.run_id)
+        .join(ObjectRow, RunRow.run_id == ObjectRow.run_id)
+        .where(RunRow.study_instance_uid == run.study_instance_uid, RunRow.number < run.number)
+        .order_by(RunRow.number.desc())
+        .limit(1)
+    )
+    query = select(ObjectRow).where(ObjectRow.run_id == older.scalar_subquery())
+    return tuple(object_ref(row) for row in session.scalars(query.order_by(ObjectRow.position)))
 
 
 def is_spent(session: Session, claim: Claim, identity: str) -> bool:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
     Claim,
     Failure,
+    Images,
     ModelIdentity,
     ObjectRef,
     Refusal,
@@ -18,7 +18,7 @@ from dicom_node.domain import (
     Stage,
     TriageResult,
 )
-from dicom_node.ledger import handover, results, tickets
+from dicom_node.ledger import handover, results, tickets, twins, wishes
 from dicom_node.ledger.audit import note, note_ending
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.schema import RunRow, StudyRow
@@ -102,7 +102,7 @@ class RunBook:
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
             run.input_digest, run.model = input_digest, model
-            twin = None if run.forced else _twin(session, run, identity)
+            twin = None if run.forced else twins.of(session, run, identity)
             if twin is not None and twin.state is not RunState.FAILED:
                 run.duplicate_of = twin.run_id
                 supersede(session, run, now, above=twin.number)
@@ -115,6 +115,33 @@ class RunBook:
                 run.identity = identity
             settle(session, study)
             return run.state is RunState.RUNNING
+
+    def repeats(self, claim: Claim, evidence_digest: str, images: Images, incomplete: str) -> bool:
+        """Tell whether the standing report rests on the same images, read by the same model.
+
+        Images came that are not read: nothing is reported anew. Then this run ends SUPERSEDED as a
+        duplicate, and the older one is current again, with the account of the images that there
+        are now. A forced run repeats nothing, nor does one for which more, or less, has not come.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            study, run = lock_claim(session, claim)
+            run.evidence_digest = evidence_digest
+            twin = (
+                None if run.forced else newest(session, study.study_instance_uid, RunState.REPORTED)
+            )
+            if twin is None or not twins.rests_on_the_same(run, twin):
+                return False
+            said = results.get(session, twin.run_id)
+            if said is None or said.incomplete != incomplete:
+                return False
+            results.put_images(twin, images)
+            run.duplicate_of = twin.run_id
+            supersede(session, run, now, above=twin.number)
+            act = Act(now, "node", f"what came since run {twin.number} is not read")
+            move(session, run, RunState.SUPERSEDED, act)
+            settle(session, study)
+            return True
 
     def is_spent(self, claim: Claim, identity: str) -> bool:
         """Tell whether an older run of the study reported under this identity and is over."""
@@ -132,6 +159,12 @@ class RunBook:
             _, run = lock_claim(session, claim)
             return results.report_before(session, run)
 
+    def superseded(self, claim: Claim) -> Sequence[ObjectRef]:
+        """Return all objects of the study's newest older run that reported."""
+        with self._database.write() as session:
+            _, run = lock_claim(session, claim)
+            return results.objects_before(session, run)
+
     def save_result(self, claim: Claim, result: TriageResult) -> None:
         """Persist the result before anything is encoded; a second one replaces the first."""
         with self._database.write() as session:
@@ -144,7 +177,10 @@ class RunBook:
             return results.get(session, run_id)
 
     def reported(self, claim: Claim, objects: Sequence[tuple[str, ObjectRef]]) -> None:
-        """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
+        """End the run REPORTED with its (writer name, object) pairs; supersede older ones.
+
+        Its deliveries are planned by what the destinations want.
+        """
         now = self._database.now()
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
@@ -152,15 +188,17 @@ class RunBook:
             supersede(session, run, now)
             act = Act(now, run.worker or "worker")
             move(session, run, RunState.REPORTED, act)
+            wishes.plan(session, run, now)
             start = study.received_at if run.number == 1 else run.created_at
             run.turnaround_s = (now - start).total_seconds()
             settle(session, study)
             note(session, act, "run.reported", run)
 
-    def refused(self, claim: Claim, refusal: Refusal) -> None:
-        """End the run REFUSED; supersede older ones."""
+    def refused(self, claim: Claim, refusal: Refusal, images: Images | None = None) -> None:
+        """End the run REFUSED, with the account of its images; supersede older ones."""
         with self._database.write() as session:
             study, run = lock_claim(session, claim)
+            results.put_images(run, images)
             supersede(session, run, self._database.now())
             self._end(session, study, run, refusal)
 
@@ -237,28 +275,6 @@ def _is_ready(session: Session, run: RunRow, now: datetime) -> bool:
         )
         return False
     return True
-
-
-def _twin(session: Session, run: RunRow, identity: str) -> RunRow | None:
-    """Return the run that has this identity, else the newest ended one that read the same."""
-    query = select(RunRow).where(
-        RunRow.study_instance_uid == run.study_instance_uid,
-        RunRow.run_id != run.run_id,
-        or_(RunRow.identity == identity, _reads_the_same(run)),
-        RunRow.state.in_((RunState.REPORTED, RunState.REFUSED, RunState.FAILED)),
-    )
-    is_namesake = case((and_(RunRow.identity == identity, ~RunRow.forced), 1), else_=0)
-    return session.scalar(query.order_by(is_namesake.desc(), RunRow.number.desc()).limit(1))
-
-
-def _reads_the_same(run: RunRow) -> ColumnElement[bool]:
-    return and_(
-        RunRow.input_digest == run.input_digest,
-        RunRow.policy_hash == run.policy_hash,
-        RunRow.model_name == run.model_name,
-        RunRow.model_version == run.model_version,
-        RunRow.model_sha256 == run.model_sha256,
-    )
 
 
 def _claim(run: RunRow) -> Claim:

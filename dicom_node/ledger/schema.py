@@ -63,6 +63,7 @@ class StudyRow(Base):
     error_stage: Mapped[Stage | None]
     error_message: Mapped[str | None]
     gone_at: Mapped[datetime | None]
+    images: Mapped[str | None]
 
 
 class RunRow(Base):
@@ -112,6 +113,7 @@ class RunRow(Base):
     model_sha256: Mapped[str | None]
     identity: Mapped[str | None]
     input_digest: Mapped[str | None]
+    evidence_digest: Mapped[str | None]
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("runs.run_id"))
     attempts: Mapped[int]
     deaths: Mapped[int] = mapped_column(server_default="0")
@@ -125,6 +127,7 @@ class RunRow(Base):
     retry_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
     turnaround_s: Mapped[float | None] = mapped_column(Float)
     refusal_code: Mapped[RefusalCode | None]
     refusal_reason: Mapped[str | None]
@@ -132,6 +135,7 @@ class RunRow(Base):
     error_message: Mapped[str | None]
     priority: Mapped[Priority | None]
     priority_reason: Mapped[str | None]
+    images: Mapped[str | None]
 
     @property
     def model(self) -> ModelIdentity | None:
@@ -204,13 +208,30 @@ class DeliveryRow(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"))
     destination: Mapped[str]
     sop_instance_uid: Mapped[str]
-    file: Mapped[str]
     state: Mapped[str]
     attempts: Mapped[int]
     message: Mapped[str]
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     planned_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class PostRow(Base):
+    """An object that the archive does not hold, until every destination has it."""
+
+    __tablename__ = "posts"
+
+    sop_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
+
+
+class WishRow(Base):
+    """A destination, and a writer whose objects it gets."""
+
+    __tablename__ = "wishes"
+
+    destination: Mapped[str] = mapped_column(primary_key=True)
+    writer: Mapped[str] = mapped_column(primary_key=True)
 
 
 class TransitionRow(Base):
@@ -271,6 +292,16 @@ class CursorRow(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+class SteppedOverRow(Base):
+    """An entry of the archive's change log that could not be followed, and when to look again."""
+
+    __tablename__ = "stepped_over"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    orthanc_id: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+
+
 class ServedModelRow(Base):
     """A model that a worker knows, and its last sign of life."""
 
@@ -282,6 +313,18 @@ class ServedModelRow(Base):
     version: Mapped[str]
     weights_sha256: Mapped[str]
     card: Mapped[str]
+    ready: Mapped[bool] = mapped_column(Boolean)
+    message: Mapped[str]
+    device: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
+class WorkerRow(Base):
+    """A worker process, and the last that it said of itself."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
     ready: Mapped[bool] = mapped_column(Boolean)
     message: Mapped[str]
     device: Mapped[str]

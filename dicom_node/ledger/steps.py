@@ -14,6 +14,7 @@ from dicom_node.ledger import machine
 from dicom_node.ledger.schema import (
     DeliveryRow,
     DeliveryState,
+    PostRow,
     RunRow,
     StageRow,
     StudyRow,
@@ -171,13 +172,17 @@ def ticket(run: RunRow, *, created: bool) -> RunTicket:
 def _withdraw(session: Session, run: RunRow, act: Act) -> None:
     """End deliveries that wait: nobody is sent what a newer run has taken back.
 
-    They stay due, so that the next round puts away the file that was kept for them.
+    What was posted is no report: it takes back an older one, and stays true.
     """
-    waiting = (DeliveryRow.run_id == run.run_id, DeliveryRow.state == DeliveryState.PENDING)
+    waiting = (
+        DeliveryRow.run_id == run.run_id,
+        DeliveryRow.state == DeliveryState.PENDING,
+        DeliveryRow.sop_instance_uid.not_in(select(PostRow.sop_instance_uid)),
+    )
     ended = {
         "state": DeliveryState.WITHDRAWN,
         "message": clean(act.reason),
-        "due_at": act.at,
+        "due_at": None,
         "ended_at": act.at,
     }
     session.execute(update(DeliveryRow).where(*waiting).values(ended))

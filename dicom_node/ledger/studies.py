@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dicom_node.domain import (
     Failure,
+    Images,
     ModelIdentity,
     ModelState,
     Refusal,
@@ -21,7 +22,8 @@ from dicom_node.ledger import departures
 from dicom_node.ledger.audit import note_ending, note_verdict
 from dicom_node.ledger.clock import bring_nearer
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, StudyRow
+from dicom_node.ledger.results import put_images
+from dicom_node.ledger.schema import CursorRow, RunRow, ServedModelRow, SteppedOverRow, StudyRow
 from dicom_node.ledger.steps import (
     Act,
     clean,
@@ -150,15 +152,20 @@ class StudyBook:
             _forget_look(lock_study(session, study_instance_uid), at)
 
     def refuse(
-        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+        self,
+        study_instance_uid: str,
+        refusal: Refusal,
+        images: Images | None = None,
+        *,
+        looked_at: datetime | None = None,
     ) -> None:
-        """End a study REFUSED without a worker.
+        """End a study REFUSED without a worker, with the account of its images.
 
         Where it has ended runs, run N+1 stands for this verdict, REFUSED at once, and
         supersedes them; a QUEUED or RUNNING one is left alone, since its worker will see the
         same. The same verdict twice is one. ``looked_at`` as in `looked_at`; None: now.
         """
-        self._end(study_instance_uid, refusal, looked_at)
+        self._end(study_instance_uid, refusal, looked_at, images)
 
     def fail(
         self, study_instance_uid: str, failure: Failure, *, looked_at: datetime | None = None
@@ -179,10 +186,35 @@ class StudyBook:
             row = session.get(CursorRow, name)
             return 0 if row is None else row.value
 
+    def has_cursor(self, name: str) -> bool:
+        """Tell whether a cursor has ever been stored."""
+        with self._database.read() as session:
+            return session.get(CursorRow, name) is not None
+
     def move_cursor(self, name: str, value: int) -> None:
         """Store a cursor; it may go back, as when the archive starts a new log."""
         with self._database.write() as session:
             session.merge(CursorRow(name=name, value=value))
+
+    def step_over(self, kind: str, orthanc_id: str, due_at: datetime) -> None:
+        """Note an entry of the archive's log that cannot be followed, to look at it again then."""
+        with self._database.write() as session:
+            session.merge(SteppedOverRow(kind=kind, orthanc_id=orthanc_id, due_at=due_at))
+
+    def stepped_over(self, due_by: datetime | None = None) -> Sequence[tuple[str, str]]:
+        """Return (kind, archive id) of entries that were stepped over, those due by then."""
+        query = select(SteppedOverRow).order_by(SteppedOverRow.due_at)
+        if due_by is not None:
+            query = query.where(SteppedOverRow.due_at <= due_by)
+        with self._database.read() as session:
+            return tuple((row.kind, row.orthanc_id) for row in session.scalars(query))
+
+    def followed(self, kind: str, orthanc_id: str) -> None:
+        """Forget an entry that was stepped over: it could be followed, or is gone."""
+        with self._database.write() as session:
+            row = session.get(SteppedOverRow, (kind, orthanc_id))
+            if row is not None:
+                session.delete(row)
 
     def clock_was_set_back(self, by: timedelta) -> None:
         """Bring all that waits for a time nearer by what the clock was set back."""
@@ -218,7 +250,11 @@ class StudyBook:
                 _publish(session, model)  # in one order: two workers must not wait in a circle
 
     def _end(
-        self, study_instance_uid: str, ending: Refusal | Failure, looked_at: datetime | None
+        self,
+        study_instance_uid: str,
+        ending: Refusal | Failure,
+        looked_at: datetime | None,
+        images: Images | None = None,
     ) -> None:
         now = self._database.now()
         with self._database.write() as session:
@@ -229,13 +265,17 @@ class StudyBook:
             run = newest(session, study_instance_uid)
             last = study if run is None else run
             if last.state is state_of(ending) and get_ending(last) == ending:
+                put_images(last, images)
                 return
             act = Act(now, "node", reason_of(ending))
             if run is None:
                 verdict(session, study, ending, act)
+                put_images(study, images)
                 note_verdict(session, act, ending, study_instance_uid)
             elif run.state.is_final:
-                _end_run(session, study, copy_of(session, run, now), ending, act)
+                run = copy_of(session, run, now)
+                _end_run(session, study, run, ending, act)
+                put_images(run, images)
 
 
 def _forget_look(study: StudyRow, at: datetime) -> None:

@@ -37,6 +37,8 @@ def answer(session: Session, request: RunRequest, now: datetime) -> RunTicket:
     read_before = request.trigger.is_automatic and _was_read(session, study, request.resend)
     if queued := newest(session, study.study_instance_uid, RunState.QUEUED):
         _raise(queued, request)
+        if queued.archive_digest != request.archive_digest:  # it need not wait for what has come
+            queued.retry_at = queued.handed_over_at = queued.again_at = None
         _wish(queued, request)
         return ticket(queued, created=False)
     same = None if request.force else _same(session, request, images_alone=read_before)

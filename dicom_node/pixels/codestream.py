@@ -7,6 +7,7 @@ _JPEG_START = b"\xff\xd8"
 _J2K_START = b"\xff\x4f\xff\x51"
 _JP2_START = b"\x00\x00\x00\x0cjP"
 
+_CODING_STYLE = 0x52
 _SCAN = 0xDA
 _STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _LOSSY_SEQUENTIAL = frozenset({0xC0, 0xC1})
@@ -33,10 +34,27 @@ def size(frame: bytes) -> Size | None:
     """Return the size that a JPEG, JPEG-LS or JPEG 2000 frame declares; None where unknown."""
     if frame.startswith(_JPEG_START):
         return _jpeg_size(frame)
-    codestream = frame.find(_J2K_START, 0, 4096) if frame.startswith(_JP2_START) else 0
-    if codestream >= 0 and frame.startswith(_J2K_START, codestream):
-        return _j2k_size(frame[codestream + 4 : codestream + 40])
-    return None
+    return _j2k_size(_siz(frame))
+
+
+def precision(frame: bytes) -> int | None:
+    """Return the bits for each sample that a JPEG, JPEG-LS or JPEG 2000 frame declares."""
+    if frame.startswith(_JPEG_START):
+        headers = (s for s in _segments(frame) if s.marker in _FRAME_HEADERS and s.length > 2)  # noqa: PLR2004
+        found = next(headers, None)
+        return frame[found.start + 2] if found else None
+    siz = _siz(frame)
+    return (siz[38] & 0x7F) + 1 if len(siz) > 38 else None  # noqa: PLR2004 (Ssiz of ITU T.800 A.5.1)
+
+
+def is_reversible(frame: bytes) -> bool:
+    """Whether a JPEG 2000 codestream uses the wavelet that loses nothing (ITU T.800 A.6.1)."""
+    at = frame.find(_J2K_START, 0, 4096) + 2
+    while 2 <= at <= len(frame) - 14 and frame[at] == 0xFF:  # noqa: PLR2004 (every marker's first byte)
+        if frame[at + 1] == _CODING_STYLE:
+            return frame[at + 13] == 1
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return False
 
 
 def repaired(frame: bytes) -> bytes:
@@ -60,6 +78,14 @@ def _jpeg_size(frame: bytes) -> Size | None:
             body = frame[segment.start + 3 : segment.start + 7]
             return Size(int.from_bytes(body[:2], "big"), int.from_bytes(body[2:], "big"))
     return None
+
+
+def _siz(frame: bytes) -> bytes:
+    """Return the SIZ segment of a JPEG 2000 codestream, b'' where there is none."""
+    codestream = frame.find(_J2K_START, 0, 4096) if frame.startswith(_JP2_START) else 0
+    if codestream >= 0 and frame.startswith(_J2K_START, codestream):
+        return frame[codestream + 4 : codestream + 44]
+    return b""
 
 
 def _j2k_size(siz: bytes) -> Size | None:

@@ -65,13 +65,13 @@ def hounsfield(ds: Dataset, limits: Limits) -> NDArray[np.float32]:
     slope, intercept = header.number(ds, "RescaleSlope"), header.number(ds, "RescaleIntercept")
     if not slope or intercept is None:
         raise header.refuse("RescaleSlope", "and Intercept do not lead to Hounsfield units")
-    if header.text(ds, "RescaleType") not in _HOUNSFIELD:
+    if header.told(ds, "RescaleType") not in _HOUNSFIELD:
         raise header.refuse("RescaleType", "is not Hounsfield units")
     stored = decode.frame(ds, limits)
     units: NDArray[np.float32] = stored.astype(np.float32) * np.float32(slope)
     units += np.float32(intercept)
     np.maximum(units, AIR_HU, out=units)
-    padding = header.integer(ds, "PixelPaddingValue")
+    padding = header.told_number(ds, "PixelPaddingValue")
     if padding is not None:
         units[stored == padding] = AIR_HU
     return units
@@ -84,5 +84,5 @@ def _hints(ds: Dataset) -> dict[str, str]:
         "patient_position": "PatientPosition",
         "kernel": "ConvolutionKernel",
     }
-    found = {name: header.text(ds, keyword) for name, keyword in claims.items()}
+    found = {name: header.told(ds, keyword) for name, keyword in claims.items()}
     return {name: value for name, value in found.items() if value}

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
@@ -14,7 +14,7 @@ from pydicom.uid import (
 from dicom_node.damage import UNREADABLE
 from dicom_node.domain import Geometry, RefusalCode, Sample, StudyKind
 from dicom_node.errors import PixelError
-from dicom_node.pixels import decode, header
+from dicom_node.pixels import decode, header, tables
 from dicom_node.pixels.load import Loaded
 from dicom_node.policy import Limits
 
@@ -82,8 +82,8 @@ def check_header(ds: Dataset) -> None:
             RefusalCode.SOP_CLASS_NOT_SUPPORTED,
             f"An object of this SOP class is not read as a {modality} film.",
         )
-    image_type = header.text(ds, "ImageType").upper()
-    if header.text(ds, "ConversionType") in _NOT_A_FILM or any(
+    image_type = header.told(ds, "ImageType").upper()
+    if header.told(ds, "ConversionType") in _NOT_A_FILM or any(
         word in image_type for word in _CAPTURE_WORDS
     ):
         raise PixelError(
@@ -92,18 +92,22 @@ def check_header(ds: Dataset) -> None:
 
 
 def _presented(stored: NDArray[np.int32], padding: NDArray[np.bool_], ds: Dataset) -> Grey:
-    try:
-        values = np.asarray(apply_modality_lut(stored, ds))
-        if _is_linear_exposure(ds):
-            values = np.log1p(np.maximum(values, 0))
-        elif header.text(ds, "PhotometricInterpretation") in decode.GREY:
-            values = _windowed(values, padding, ds)
-    except UNREADABLE as exc:
-        raise PixelError(
-            RefusalCode.INCONSISTENT_HEADER, "The header's look-up table or window is not valid."
-        ) from exc
+    values = _modality_values(stored, ds)
+    if _is_linear_exposure(ds):
+        values = np.log1p(np.maximum(values, 0))
+    elif header.text(ds, "PhotometricInterpretation") in decode.GREY:
+        values = _windowed(values, padding, ds)
     grey = values.astype(np.float32)
     return -grey if header.text(ds, "PhotometricInterpretation") == "MONOCHROME1" else grey
+
+
+def _modality_values(stored: NDArray[np.int32], ds: Dataset) -> NDArray[np.generic]:
+    if header.items(ds, "ModalityLUTSequence"):
+        return tables.applied(stored, ds, "ModalityLUTSequence")
+    try:
+        return np.asarray(apply_modality_lut(stored, ds))
+    except UNREADABLE as exc:
+        raise header.refuse("RescaleSlope or RescaleIntercept", "cannot be read") from exc
 
 
 def _is_linear_exposure(ds: Dataset) -> bool:
@@ -117,25 +121,49 @@ def _is_linear_exposure(ds: Dataset) -> bool:
 def _windowed(
     values: NDArray[np.generic], padding: NDArray[np.bool_], ds: Dataset
 ) -> NDArray[np.generic]:
-    has_table = bool(header.items(ds, "VOILUTSequence"))
-    width = header.number(ds, "WindowWidth")
-    if not has_table and (width is None or width <= 1 or not header.numbers(ds, "WindowCenter")):
-        return values
-    if has_table and values.dtype.kind == "f":
-        values = np.rint(values.astype(np.float64)).astype(np.int32)
-    shown = np.asarray(apply_voi_lut(values, ds, index=0))
+    """Show values through the VOI LUT, else the window, else as they are.
+
+    Neither is needed to see a film: one that cannot be read, or flattens it, is passed over.
+    """
+    for shown in (_through_table(values, ds), _through_window(values, ds)):
+        if shown is not None and _leaves_apart(shown, padding):
+            return shown
+    return values
+
+
+def _through_table(values: NDArray[np.generic], ds: Dataset) -> NDArray[np.generic] | None:
+    try:
+        if not header.items(ds, "VOILUTSequence"):
+            return None
+        whole = np.rint(values.astype(np.float64)).astype(np.int32)
+        return tables.applied(whole, ds, "VOILUTSequence")
+    except PixelError:
+        return None
+
+
+def _through_window(values: NDArray[np.generic], ds: Dataset) -> NDArray[np.generic] | None:
+    width = header.told_number(ds, "WindowWidth")
+    if width is None or width <= 1 or header.told_number(ds, "WindowCenter") is None:
+        return None
+    try:
+        return np.asarray(apply_windowing(values, ds, index=0))
+    except UNREADABLE:
+        return None
+
+
+def _leaves_apart(shown: NDArray[np.generic], padding: NDArray[np.bool_]) -> bool:
     visible = shown[~padding] if padding.any() else shown
     if visible.size == 0:
-        return values
+        return False
     flat = np.mean((visible == visible.min()) | (visible == visible.max()))
-    return values if float(flat) > _MOST_CLIPPED else shown
+    return float(flat) <= _MOST_CLIPPED
 
 
 def _padding(stored: NDArray[np.int32], ds: Dataset) -> NDArray[np.bool_]:
-    first = header.integer(ds, "PixelPaddingValue")
+    first = header.told_number(ds, "PixelPaddingValue")
     if first is None:
         return np.zeros(stored.shape, np.bool_)
-    last = header.integer(ds, "PixelPaddingRangeLimit")
+    last = header.told_number(ds, "PixelPaddingRangeLimit")
     low, high = sorted((first, first if last is None else last))
     return (stored >= low) & (stored <= high)
 
@@ -155,7 +183,10 @@ def _scaled(grey: Grey, padding: NDArray[np.bool_]) -> Grey:
 def _spacing(ds: Dataset) -> Geometry:
     """Return the spacing in the patient where calibrated, else that at the detector."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        spacing = header.vector(ds, keyword, 2)
+        try:
+            spacing = header.vector(ds, keyword, 2)
+        except PixelError:  # a film's size only informs
+            continue
         if spacing and min(spacing) > 0:
             return Geometry(row_spacing_mm=spacing[0], column_spacing_mm=spacing[1])
     return Geometry()
@@ -170,5 +201,5 @@ def _hints(ds: Dataset) -> dict[str, str]:
         "photometric": "PhotometricInterpretation",
         "presentation_intent": "PresentationIntentType",
     }
-    found = {name: header.text(ds, keyword) for name, keyword in claims.items()}
+    found = {name: header.told(ds, keyword) for name, keyword in claims.items()}
     return {name: value for name, value in found.items() if value}

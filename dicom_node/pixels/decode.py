@@ -5,7 +5,15 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from dicom_node.damage import UNREADABLE
 from dicom_node.domain import RefusalCode
@@ -17,6 +25,10 @@ from dicom_node.policy import Limits
 _PLUGINS = {RLELossless: "pydicom"}
 """Decoders not left to pydicom's choice: pylibjpeg-rle panics on damaged frames, past `except`."""
 
+_MAY_LOSE = frozenset({
+    JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K,
+})  # fmt: skip
+"""Syntaxes whose decoded values may lie beside the original ones."""
 _SEQUENTIAL_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _COLOUR = frozenset({
@@ -123,7 +135,7 @@ def _check_supported(uid: str) -> None:
 def _decoded(ds: Dataset, uid: UID) -> NDArray[np.generic]:
     try:
         with header.tolerant():
-            source = _checked_stream(ds, uid) if uid.is_encapsulated else ds
+            source = _up_to_high_bit(_checked_stream(ds, uid) if uid.is_encapsulated else ds)
             plugin = _PLUGINS.get(uid, "")
             pixels, _ = get_decoder(uid).as_array(source, index=0, decoding_plugin=plugin)
             return pixels
@@ -149,10 +161,27 @@ def _checked_stream(ds: Dataset, uid: UID) -> Dataset:
         )
     if uid not in _SEQUENTIAL_JPEG or (repaired := codestream.repaired(encoded)) == encoded:
         return ds
+    source = _pixel_module(ds)
+    source.PixelData = encapsulate([repaired])
+    return source
+
+
+def _pixel_module(ds: Dataset) -> Dataset:
     source = Dataset()
     source.file_meta = ds.file_meta
     source.update({ds[keyword].tag: ds[keyword] for keyword in _PIXEL_MODULE if keyword in ds})
-    source.PixelData = encapsulate([repaired])
+    return source
+
+
+def _up_to_high_bit(ds: Dataset) -> Dataset:
+    """Return a source of which pydicom keeps all bits up to High Bit, not the lower ones alone."""
+    top = (_told_high_bit(ds) or 0) + 1
+    if top <= int(ds.BitsStored):
+        return ds
+    source = _pixel_module(ds)
+    source["PixelData"] = ds["PixelData"]
+    source.add_new("BitsStored", "US", top)  # new elements: the old ones are the image's own
+    source.add_new("HighBit", "US", top - 1)
     return source
 
 
@@ -170,18 +199,42 @@ def _check_run_lengths(ds: Dataset, encoded: bytes) -> None:
 
 
 def _within_bits_stored(pixels: NDArray[np.generic], ds: Dataset, uid: UID) -> NDArray[np.int32]:
-    """Keep what Bits Stored covers: other bits of a native pixel are undefined (PS3.5 8.1.1)."""
+    """Keep what Bits Stored covers, up to High Bit: the others are undefined (PS3.5 8.1.1).
+
+    They may hold an overlay, and a lossless codec keeps them. The sign is that of the highest
+    bit stored, whatever the codec takes for one.
+    """
     values = pixels.astype(np.int32)
     stored, signed = int(ds.BitsStored), bool(ds.PixelRepresentation)
     low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
-    if uid.is_encapsulated:
+    coded, is_exact = _coded(ds, uid)
+    if coded > stored and not is_exact:
         # A lossy decoder may overshoot by a little; wrapping round would turn white to black.
         np.clip(values, low, high, out=values)
         return values
+    unused = (_told_high_bit(ds) or 0) + 1 - stored
+    if 0 < unused <= coded - stored:
+        values >>= unused
     values &= (1 << stored) - 1
     if signed:
         values -= (values > high) * np.int32(1 << stored)
     return values
+
+
+def _coded(ds: Dataset, uid: UID) -> tuple[int, bool]:
+    """Return how many bits of each sample the frame holds, and whether they are the original's."""
+    allocated = int(ds.BitsAllocated)
+    if not uid.is_encapsulated or uid == RLELossless:
+        return allocated, True
+    encoded = next(generate_frames(header.binary(ds, "PixelData"), number_of_frames=1))
+    is_exact = uid not in _MAY_LOSE or codestream.is_reversible(encoded)
+    return codestream.precision(encoded) or allocated, is_exact
+
+
+def _told_high_bit(ds: Dataset) -> int | None:
+    """Return High Bit, None where it cannot be meant: it was often filled in carelessly."""
+    told = header.told_number(ds, "HighBit")
+    return int(told) if told is not None and 0 <= told < int(ds.BitsAllocated) else None
 
 
 def grey(pixels: NDArray[np.generic]) -> NDArray[np.int32]:

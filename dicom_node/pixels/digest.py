@@ -42,7 +42,10 @@ def image_digest(dataset: Dataset) -> str:
 
 
 def _written(dataset: Dataset, keyword: str) -> bytes:
-    """Return a value's text, or its bytes where they are no text: no reason not to read on."""
+    """Return a value's text, or its bytes where they are no text: no reason not to read on.
+
+    One of a hostile character set may hold surrogates.
+    """
     try:
         return header.text(dataset, keyword).encode("utf-8", "surrogatepass")
     except PixelError:
@@ -53,24 +56,31 @@ def pixel_digest(dataset: Dataset) -> str:
     """Hash the pixels of an image and what they mean to a SHA-256 hex digest.
 
     The same image with a corrected patient name has the same digest; another window, spacing
-    or position another one. Raises PixelError where such an attribute cannot be read.
+    or position another one. What cannot be read counts as it is stored, so that a window that
+    is no number refuses no image. Raises PixelError where the pixels cannot be read.
     """
     sha = hashlib.sha256()
     _add(sha, header.transfer_syntax(dataset).encode())
     for keyword in _MEANING:
-        _add(sha, _bytes(dataset, keyword))
+        _add(sha, _written(dataset, keyword))
     for keyword in _TABLES:
-        for item in header.items(dataset, keyword):
-            _add(sha, _bytes(item, "LUTDescriptor"))
-            _add(sha, header.binary(item, "LUTData"))
+        for part in _table(dataset, keyword):
+            _add(sha, part)
     for keyword in _PIXELS:
         _add(sha, header.binary(dataset, keyword))
     return sha.hexdigest()
 
 
-def _bytes(dataset: Dataset, keyword: str) -> bytes:
-    """Return the text of an attribute; one of a hostile character set may hold surrogates."""
-    return header.text(dataset, keyword).encode("utf-8", "surrogatepass")
+def _table(dataset: Dataset, keyword: str) -> list[bytes]:
+    """Return descriptor and data of each look-up table, or how they are stored."""
+    try:
+        return [
+            part
+            for item in header.items(dataset, keyword)
+            for part in (_written(item, "LUTDescriptor"), header.binary(item, "LUTData"))
+        ]
+    except PixelError:
+        return [repr(dataset.get_item(keyword).value).encode()]
 
 
 def _add(sha: "hashlib._Hash", part: bytes) -> None:

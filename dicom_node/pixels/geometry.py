@@ -3,6 +3,7 @@
 Patient coordinates: x to the left, y to the back, z to the head, in mm.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,7 +34,8 @@ class Plane:
     """One slice in the patient.
 
     ``normal`` is a unit vector that points to the head (axial), the back (coronal) or the left
-    (sagittal); ``position_mm`` is the slice's first pixel projected on it.
+    (sagittal); ``position_mm`` is the slice's first pixel projected on it. ``directions`` are
+    unit vectors along the rows and the columns of the image.
     """
 
     orientation: Orientation
@@ -41,6 +43,7 @@ class Plane:
     position_mm: float
     row_spacing_mm: float
     column_spacing_mm: float
+    directions: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def plane(ds: Dataset) -> Plane | None:
@@ -63,11 +66,15 @@ def plane(ds: Dataset) -> Plane | None:
     axis = int(np.argmax(np.abs(normal)))
     if normal[axis] < 0:
         normal = -normal
+    position_mm = float(normal @ np.array(origin))
+    if not math.isfinite(position_mm):
+        raise header.refuse("ImagePositionPatient", "is beyond all measure")
     names = (Orientation.SAGITTAL, Orientation.CORONAL, Orientation.AXIAL)
     return Plane(
         orientation=names[axis] if normal[axis] >= _MOSTLY else Orientation.OBLIQUE,
         normal=(float(normal[0]), float(normal[1]), float(normal[2])),
-        position_mm=float(normal @ np.array(origin)),
+        position_mm=position_mm,
         row_spacing_mm=spacing[0],
         column_spacing_mm=spacing[1],
+        directions=(tuple(row / lengths[0]), tuple(column / lengths[1])),
     )

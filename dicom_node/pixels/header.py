@@ -53,7 +53,7 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, Sequence):
         raise refuse(keyword, "is a sequence instead of text")
-    many = value if isinstance(value, MultiValue) else [value]
+    many = value if isinstance(value, MultiValue | list) else [value]
     try:
         return tuple(str(one).strip() for one in many)
     except UNREADABLE as exc:
@@ -67,7 +67,7 @@ def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
         return ()
     if isinstance(value, Sequence):
         raise refuse(keyword, "is a sequence instead of a number")
-    many = value if isinstance(value, MultiValue) else [value]
+    many = value if isinstance(value, MultiValue | list) else [value]
     try:
         found = tuple(float(str(one)) for one in many)
     except UNREADABLE as exc:
@@ -99,6 +99,25 @@ def required_integer(ds: Dataset, keyword: str) -> int:
     if value is None:
         raise refuse(keyword, "is missing")
     return value
+
+
+def told(ds: Dataset, keyword: str) -> str:
+    """Return the text of an attribute that only informs or breaks ties; '' where it cannot be read.
+
+    What decides about pixels or identity is asked for by the functions that refuse.
+    """
+    try:
+        return text(ds, keyword)
+    except PixelError:
+        return ""
+
+
+def told_number(ds: Dataset, keyword: str) -> float | None:
+    """Return the first value of such an attribute as a number, None where it is none."""
+    try:
+        return number(ds, keyword)
+    except PixelError:
+        return None
 
 
 def vector(ds: Dataset, keyword: str, length: int) -> tuple[float, ...] | None:

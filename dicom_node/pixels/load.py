@@ -4,10 +4,11 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
-from pydicom import charset, config, dcmread
+from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_node import charsets
 from dicom_node.damage import UNREADABLE
 from dicom_node.domain import InstanceRef, RefusalCode
 from dicom_node.errors import PixelError
@@ -15,9 +16,10 @@ from dicom_node.pixels import header, inflation
 
 TOO_MUCH_MEMORY = "Reading the image takes more memory than this node gives to one study."
 
-for _term in ("ISO_IR 203", "ISO 2022 IR 203"):
-    charset.python_encoding.setdefault(_term, "iso8859_15")
-"""Latin-9, a defined term since 2023 (PS3.3 C.12.1.1.2) that pydicom 3.0 does not know."""
+_NAMES = (
+    "PatientName", "PatientID", "StudyDescription", "ReferringPhysicianName", "InstitutionName",
+)  # fmt: skip
+"""Text by which an undeclared character set is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +62,22 @@ def parse(dicom_file: bytes) -> Dataset:
         ) from exc
     if not len(dataset):
         raise PixelError(RefusalCode.UNDECODABLE, "The file is damaged: its data set is empty.")
+    _read_by_what_is_meant(dataset)
     return dataset
+
+
+def _read_by_what_is_meant(dataset: Dataset) -> None:
+    """Let pydicom read the text by another character set where the declared one cannot be true."""
+    try:
+        declared = header.texts(dataset, "SpecificCharacterSet")
+    except PixelError:
+        return
+    stored = (dataset.get_item(keyword) for keyword in _NAMES if keyword in dataset)
+    meant = charsets.meant(declared, [e.value for e in stored if isinstance(e.value, bytes)])
+    if meant != declared:
+        dataset.SpecificCharacterSet = [*meant]
+        implicit, little = dataset.original_encoding
+        dataset.set_original_encoding(implicit, little, charsets.encodings(meant))
 
 
 def refer(dataset: Dataset) -> InstanceRef:

@@ -39,24 +39,25 @@ class Sharpness(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a few slices of a stack show: lung in ml, noise of soft tissue in HU."""
+    """What a few slices of a stack show: lung in ml, its mean and soft tissue's noise in HU."""
 
     lung_ml: float
     noise_hu: float
+    lung_hu: float = 0.0
 
 
 def sharpness(ds: Dataset) -> Sharpness:
     """Tell the kernel's class from the header: kernel, else series description, else window."""
     for keyword in ("ConvolutionKernel", "SeriesDescription"):
-        words = header.text(ds, keyword)
+        words = header.told(ds, keyword)
         if keyword == "ConvolutionKernel" and (named := _kernel(words)) is not None:
             return Sharpness.SHARP if named else Sharpness.SOFT
         if _SHARP_NAME.search(words):
             return Sharpness.SHARP
         if _SOFT_NAME.search(words):
             return Sharpness.SOFT
-    width = header.number(ds, "WindowWidth")
-    centre = header.number(ds, "WindowCenter")
+    width = header.told_number(ds, "WindowWidth")
+    centre = header.told_number(ds, "WindowCenter")
     if width is None or centre is None:
         return Sharpness.UNKNOWN
     if width >= 1000:  # noqa: PLR2004 (lung 1500/-600, bone 2000/400)
@@ -75,16 +76,23 @@ def look(stack: Stack, limits: Limits) -> Look:
     count = len(stack.slices)
     picked = np.linspace(0, count - 1, min(count, _LOOKED_AT) + 2).round().astype(int)[1:-1]
     lung_mm2: list[float] = []
+    lung_hu: list[NDArray[np.float32]] = []
     noise: list[float] = []
     for index in picked:
         one = stack.slices[index]
         units = ct.hounsfield(one.loaded.dataset, limits)
-        lung = np.count_nonzero((units > _LUNG_HU[0]) & (units < _LUNG_HU[1]) & _enclosed(units))
-        lung_mm2.append(lung * one.plane.row_spacing_mm * one.plane.column_spacing_mm)
+        lung = (units > _LUNG_HU[0]) & (units < _LUNG_HU[1]) & _enclosed(units)
+        lung_hu.append(units[lung])
+        lung_mm2.append(
+            np.count_nonzero(lung) * one.plane.row_spacing_mm * one.plane.column_spacing_mm
+        )
         noise.append(_noise(units))
     extent_mm = stack.contiguity.positions_mm[-1] - stack.contiguity.positions_mm[0]
+    inside = np.concatenate(lung_hu)
     return Look(
-        lung_ml=float(np.mean(lung_mm2)) * extent_mm / 1000, noise_hu=float(np.median(noise))
+        lung_ml=float(np.mean(lung_mm2)) * extent_mm / 1000,
+        noise_hu=float(np.median(noise)),
+        lung_hu=float(inside.mean()) if inside.size else 0.0,
     )
 
 

@@ -39,22 +39,28 @@ class Slice:
 
     loaded: Loaded
     plane: Plane
+    matrix: tuple[int, int]
 
 
-def axial(series: Sequence[Loaded]) -> tuple[tuple[Slice, ...], tuple[Refusal, ...]]:
+def axial(
+    series: Sequence[Loaded],
+) -> tuple[tuple[Slice, ...], tuple[tuple[str, Refusal], ...]]:
     """Part the axial slices of a series from what it holds besides.
 
-    Returns the slices in the order given, and one refusal for every other instance: SCOUT,
+    Returns the slices in the order given, and for every other instance its SOP Instance UID and
+    a refusal: SCOUT,
     NOT_AXIAL, SCREEN_CAPTURE, MULTIFRAME_NOT_SUPPORTED, NO_ELIGIBLE_SERIES (projections such
     as MIP), INCONSISTENT_HEADER, MODALITY_NOT_SUPPORTED, SOP_CLASS_NOT_SUPPORTED.
     """
     slices: list[Slice] = []
-    refusals: list[Refusal] = []
+    refusals: list[tuple[str, Refusal]] = []
     for loaded in series:
         try:
-            slices.append(Slice(loaded, _axial_plane(loaded.dataset, len(series))))
+            at = _axial_plane(loaded.dataset, len(series))
+            slices.append(Slice(loaded, at, _matrix(loaded.dataset)))
         except PixelError as exc:
-            refusals.append(Refusal(RefusalCode(exc.code), exc.reason))
+            why = Refusal(RefusalCode(exc.code), exc.reason)
+            refusals.append((loaded.ref.sop_instance_uid, why))
     return tuple(slices), tuple(refusals)
 
 
@@ -65,7 +71,7 @@ def commonest(refusals: Iterable[Refusal]) -> Refusal:
 
 def image_type(ds: Dataset) -> frozenset[str]:
     """Return the words of Image Type, upper case; vendors add sub-types after a space."""
-    values = [value.upper() for value in header.texts(ds, "ImageType")]
+    values = [value.upper() for value in header.told(ds, "ImageType").split("\\")]
     return frozenset(values) | {word for value in values for word in value.split()}
 
 
@@ -74,9 +80,10 @@ def _axial_plane(ds: Dataset, instances_in_series: int) -> Plane:
     words = image_type(ds)
     if words & _SCOUT_WORDS:
         raise PixelError(RefusalCode.SCOUT, "The series is a scout (localizer), not slices.")
-    if words & _CAPTURE_WORDS or _CAPTURE_NAME.search(header.text(ds, "SeriesDescription")):
+    description = header.told(ds, "SeriesDescription")
+    if words & _CAPTURE_WORDS or _CAPTURE_NAME.search(description):
         raise _capture()
-    if words & _PROJECTION_WORDS or _PROJECTION_NAME.search(header.text(ds, "SeriesDescription")):
+    if words & _PROJECTION_WORDS or _PROJECTION_NAME.search(description):
         raise PixelError(
             RefusalCode.NO_ELIGIBLE_SERIES, "The series holds projections (MIP), not slices."
         )
@@ -94,6 +101,10 @@ def _axial_plane(ds: Dataset, instances_in_series: int) -> Plane:
     raise PixelError(
         RefusalCode.NOT_AXIAL, f"The series is {found.orientation}; axial slices are needed."
     )
+
+
+def _matrix(ds: Dataset) -> tuple[int, int]:
+    return header.required_integer(ds, "Rows"), header.required_integer(ds, "Columns")
 
 
 def _check_object(ds: Dataset) -> None:
@@ -121,7 +132,7 @@ def _is_capture(ds: Dataset) -> bool:
     Conversion Type is mandatory there (PS3.3 C.8.6.1): without it, and in grey, the object is a
     projection film with a wrong modality rather than a page of the scanner's console.
     """
-    return bool(header.text(ds, "ConversionType")) or header.integer(ds, "SamplesPerPixel") == 3  # noqa: PLR2004
+    return bool(header.told(ds, "ConversionType")) or header.integer(ds, "SamplesPerPixel") == 3  # noqa: PLR2004
 
 
 def _capture() -> PixelError:

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+)
 
 from dicom_node import uids
 from dicom_node.domain import RefusalCode
@@ -18,6 +23,7 @@ from dicom_node.errors import PixelError
 from dicom_node.pixels import decode
 
 _IMPLEMENTATION = UID(uids.derive("implementation", "dicom-node"))
+_FILMS = frozenset({"CR", "DX"})
 _FORMATS = {"JPEG": True, "PNG": False}
 """Formats that are read, and whether they lose something."""
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L"})
@@ -47,17 +53,17 @@ class Attributes:
 def radiograph(
     image_file: Path, modality: str = "CR", attributes: Attributes | None = None
 ) -> Dataset:
-    """Wrap a grey JPEG or PNG as a CR object, 8 or 16 bit MONOCHROME2, Explicit VR Little Endian.
+    """Wrap a grey JPEG or PNG as a CR or DX film: MONOCHROME2, Explicit VR Little Endian.
 
     The same file and attributes give the same UIDs. Without a patient ID the object gets one
     from the file, so that two pictures do not become one patient.
 
-    Raises PixelError: MODALITY_NOT_SUPPORTED (only CR can be wrapped), UNDECODABLE,
+    Raises PixelError: MODALITY_NOT_SUPPORTED (neither CR nor DX), UNDECODABLE,
     IMAGE_TOO_LARGE, SCREEN_CAPTURE (colour); OSError where the file cannot be opened.
     """
-    if modality != "CR":
+    if modality not in _FILMS:
         raise PixelError(
-            RefusalCode.MODALITY_NOT_SUPPORTED, "A picture can only be read as a CR film."
+            RefusalCode.MODALITY_NOT_SUPPORTED, "A picture can only be read as a CR or DX film."
         )
     raw = image_file.read_bytes()
     pixels, is_lossy = _pixels(raw)
@@ -71,6 +77,8 @@ def radiograph(
     if is_lossy:
         ds.LossyImageCompressionRatio = f"{max(1.0, pixels.nbytes / len(raw)):.2f}"
         ds.LossyImageCompressionMethod = "ISO_10918_1"
+    if modality != "CR":
+        _as_dx(ds)
     ds.file_meta = _meta(ds)
     return ds
 
@@ -137,6 +145,18 @@ def _describe(ds: Dataset, plain: Attributes) -> None:
     ds.ViewPosition = plain.view_position
     ds.Laterality = ""
     ds.PatientOrientation = ""
+
+
+def _as_dx(ds: Dataset) -> None:
+    """Turn the CR film into a DX one (PS3.3 A.26), which is for a reader's eye."""
+    ds.SOPClassUID = DigitalXRayImageStorageForPresentation
+    ds.Modality = "DX"
+    ds.PresentationIntentType = "FOR PRESENTATION"
+    ds.PresentationLUTShape = "IDENTITY"
+    ds.PixelIntensityRelationship = "LOG"
+    ds.PixelIntensityRelationshipSign = -1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "0", "1", "US"
+    ds.ImageLaterality = "U"
 
 
 def _store(ds: Dataset, pixels: NDArray[np.generic]) -> None:

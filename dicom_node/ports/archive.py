@@ -33,6 +33,10 @@ class Archive(Protocol):
         raise StudyNotFound where it is gone."""
         ...
 
+    def result(self, sop_instance_uid: str) -> bytes:
+        """Return a result's DICOM file; raise StudyNotFound where it is gone."""
+        ...
+
     def origin(self, ref: InstanceRef) -> Origin:
         """Return who sent the instance and what its order says, as far as is known."""
         ...
@@ -43,6 +47,10 @@ class Archive(Protocol):
 
     def store(self, dicom_file: bytes) -> None:
         """Store one DICOM file; storing the same twice is harmless."""
+        ...
+
+    def discard(self, refs: Sequence[InstanceRef]) -> None:
+        """Delete instances that newer copies have replaced; what is gone already is gone."""
         ...
 
     def holds(self, ref: ObjectRef) -> bool:
@@ -63,6 +71,10 @@ class ChangeLog(Protocol):
 
     def changes(self, since: int, limit: int = 500) -> Changes:
         """Return a page of the change log after sequence ``since``."""
+        ...
+
+    def last_before(self, moment: datetime) -> int:
+        """Return the sequence of the last change before ``moment``; 0 without any study."""
         ...
 
     def study_uid(self, orthanc_study_id: str) -> str:

@@ -1,6 +1,6 @@
 """The ledger's books, as the parts that write in them see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from dicom_node.domain import (
     Claim,
     DueDelivery,
     Failure,
+    Images,
     ModelIdentity,
     ObjectRef,
     Refusal,
@@ -61,6 +62,14 @@ class RunBook(Protocol):
         """
         ...
 
+    def repeats(self, claim: Claim, evidence_digest: str, images: Images, incomplete: str) -> bool:
+        """Tell whether the standing report rests on the same images; then this run is over."""
+        ...
+
+    def superseded(self, claim: Claim) -> Sequence[ObjectRef]:
+        """Return all objects of the run whose report this one will supersede."""
+        ...
+
     def predecessor(self, claim: Claim) -> ObjectRef | None:
         """Return the report that this run will supersede."""
         ...
@@ -85,8 +94,8 @@ class RunBook(Protocol):
         """End the run REPORTED with its (writer name, object) pairs; supersede older ones."""
         ...
 
-    def refused(self, claim: Claim, refusal: Refusal) -> None:
-        """End the run REFUSED; supersede older ones."""
+    def refused(self, claim: Claim, refusal: Refusal, images: Images | None = None) -> None:
+        """End the run REFUSED, with the account of its images; supersede older ones."""
         ...
 
     def failed(
@@ -156,7 +165,12 @@ class StudyBook(Protocol):
         ...
 
     def refuse(
-        self, study_instance_uid: str, refusal: Refusal, *, looked_at: datetime | None = None
+        self,
+        study_instance_uid: str,
+        refusal: Refusal,
+        images: Images | None = None,
+        *,
+        looked_at: datetime | None = None,
     ) -> None:
         """End a study that has no run REFUSED, and forget the look that was due by then."""
         ...
@@ -173,6 +187,22 @@ class StudyBook(Protocol):
 
     def cursor(self, name: str) -> int:
         """Return a stored cursor, 0 at first."""
+        ...
+
+    def has_cursor(self, name: str) -> bool:
+        """Tell whether a cursor has ever been stored."""
+        ...
+
+    def step_over(self, kind: str, orthanc_id: str, due_at: datetime) -> None:
+        """Note an entry of the archive's log that cannot be followed, to look at it again then."""
+        ...
+
+    def stepped_over(self, due_by: datetime | None = None) -> Sequence[tuple[str, str]]:
+        """Return (kind, archive id) of entries that were stepped over, those due by then."""
+        ...
+
+    def followed(self, kind: str, orthanc_id: str) -> None:
+        """Forget an entry that was stepped over: it could be followed, or is gone."""
         ...
 
     def move_cursor(self, name: str, value: int) -> None:
@@ -195,29 +225,40 @@ class StudyBook(Protocol):
 class DeliveryBook(Protocol):
     """The ledger's side of deliveries (`dicom_node.ledger.deliveries`)."""
 
-    def plan(
-        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
-    ) -> bool:
-        """Plan a delivery to each place, all or none; planning twice is harmless.
+    def want(self, wishes: Mapping[str, Set[str]]) -> None:
+        """Say which destinations there are, each with the writers whose objects it gets."""
+        ...
 
-        False where none of them waits for the file any more.
-        """
+    def are_wanted(self, writer: str) -> bool:
+        """Tell whether any destination wants what this writer makes."""
+        ...
+
+    def post(self, claim: Claim, writer: str, sop_instance_uid: str, content: bytes) -> int:
+        """Plan what the archive does not hold; return how many deliveries that are."""
+        ...
+
+    def posted(self, sop_instance_uid: str) -> bytes | None:
+        """Return what was posted, None where the archive has it."""
+        ...
+
+    def plan_late(self) -> int:
+        """Plan what was reported before anybody had named the destinations; return how many."""
         ...
 
     def due(self, now: datetime) -> Sequence[DueDelivery]:
         """Return deliveries whose time has come."""
         ...
 
-    def delivered(self, delivery_id: int) -> bool:
-        """End a delivery DELIVERED; False where no destination waits for the file any more."""
+    def delivered(self, delivery_id: int) -> None:
+        """End a delivery DELIVERED."""
         ...
 
-    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> bool:
-        """Try again at ``retry_at``; None ends it FAILED. The answer is as of `delivered`."""
+    def postponed(self, delivery_id: int, message: str, retry_at: datetime | None) -> None:
+        """Try again at ``retry_at``; None ends it FAILED."""
         ...
 
-    def put_away(self, delivery_id: int) -> bool:
-        """Forget a delivery that was withdrawn. The answer is as of `delivered`."""
+    def put_off(self, delivery_id: int, retry_at: datetime) -> None:
+        """Try again at ``retry_at``, without counting an attempt."""
         ...
 
 

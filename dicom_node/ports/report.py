@@ -32,3 +32,9 @@ class ResultWriter(Protocol):
         Raises ReportError.
         """
         ...
+
+    def further(
+        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
+    ) -> Sequence[Dataset]:
+        """Encode what follows in the same series, the most telling first; mostly nothing."""
+        ...

@@ -1,5 +1,6 @@
 """Result objects as DICOM files, the same bytes each time."""
 
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Final
 
@@ -7,11 +8,35 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_node.domain import Heatmap, ObjectRef, TriageResult
 from dicom_node.errors import ReportError
+from dicom_node.ports import ResultWriter
 from dicom_node.report.naming import IMPLEMENTATION_CLASS_UID
 from dicom_node.report.provenance import VERSION
 
 IMPLEMENTATION_VERSION_NAME: Final = f"DCMNODE_{VERSION}"[:16]
+
+
+def objects(
+    writer: ResultWriter,
+    result: TriageResult,
+    sources: Sequence[Dataset],
+    heatmaps: Sequence[Heatmap],
+) -> Iterator[tuple[ObjectRef, bytes]]:
+    """Yield all that a writer makes of a run, as files, what `ResultWriter.reference` names first.
+
+    Raises ReportError.
+    """
+    if not writer.applies(heatmaps):
+        return
+    yield writer.reference(result), to_file(writer.write(result, sources, heatmaps))
+    for further in writer.further(result, sources, heatmaps):
+        ref = ObjectRef(
+            sop_class_uid=str(further.SOPClassUID),
+            sop_instance_uid=str(further.SOPInstanceUID),
+            series_instance_uid=str(further.SeriesInstanceUID),
+        )
+        yield ref, to_file(further)
 
 
 def to_file(dataset: Dataset) -> bytes:

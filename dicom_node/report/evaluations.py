@@ -43,4 +43,11 @@ def evaluations(result: TriageResult) -> ContainerContentItem:
 
 def _comments(result: TriageResult) -> tuple[str, ...]:
     urgency = f"Reading priority {result.priority.value}: {result.priority_reason}"
-    return (RESEARCH, urgency, *result.notes)
+    return (RESEARCH, urgency, *_images(result), *result.notes)
+
+
+def _images(result: TriageResult) -> tuple[str, ...]:
+    """Return how many images were read; the notes tell why the others were not."""
+    if result.images is None:
+        return ()
+    return (f"Images read: {result.images.read} of {result.images.eligible}.",)

@@ -51,16 +51,45 @@ class HeatmapWriter:
 
         Raises ReportError where there is none, or where it does not lie on a source image.
         """
+        finding, heatmap, _ = _leading(result, heatmaps)
+        return self._drawn(result, source.headers(result, sources), finding, heatmap, 1)
+
+    def further(
+        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
+    ) -> Sequence[Dataset]:
+        """Draw the other slices that carry the same finding, the strongest first.
+
+        Raises ReportError as `write` does.
+        """
+        finding, _, others = _leading(result, heatmaps)
+        if not others:
+            return ()
         images = source.headers(result, sources)
-        finding, heatmap = _leading(result, heatmaps)
+        return tuple(
+            self._drawn(result, images, finding, heatmap, number)
+            for number, heatmap in enumerate(others, 2)
+        )
+
+    def _drawn(
+        self,
+        result: TriageResult,
+        images: Sequence[Dataset],
+        finding: Finding,
+        heatmap: Heatmap,
+        number: int,
+    ) -> Dataset:
         shown = {str(image.SOPInstanceUID): image for image in images}.get(
             heatmap.source.sop_instance_uid
         )
         if shown is None:
             raise ReportError(f"the heatmap of {heatmap.label} lies on an image that was not read")
-        at = source.local_time(result.completed_at, images[0])
+        at = source.local_time(result.completed_at, images[0], self.station.zone)
         try:
             picture = self._picture(result, images[0], at)
+            picture.InstanceNumber = number
+            if number > 1:
+                uid = naming.further_uid(result, self.name, heatmap.source.sop_instance_uid)
+                picture.SOPInstanceUID = uid
             _describe(picture, shown, finding)
             _set_pixels(picture, overlay.draw(heatmap.image, heatmap.weights, _banner(finding)))
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
@@ -90,11 +119,20 @@ class HeatmapWriter:
         return picture
 
 
-def _leading(result: TriageResult, heatmaps: Sequence[Heatmap]) -> tuple[Finding, Heatmap]:
-    by_label = {heatmap.label: heatmap for heatmap in heatmaps}
+def _leading(
+    result: TriageResult, heatmaps: Sequence[Heatmap]
+) -> tuple[Finding, Heatmap, tuple[Heatmap, ...]]:
+    """Return the first finding that has heatmaps, the one to show, and its others as they come.
+
+    What is shown lies on the image that the finding's region is on: report, heatmap and the image
+    that a viewer opens are one.
+    """
     for finding in most_urgent_first(result.findings):
-        if finding.label in by_label:
-            return finding, by_label[finding.label]
+        own = [heatmap for heatmap in heatmaps if heatmap.label == finding.label]
+        at = finding.region.sop_instance_uid
+        own.sort(key=lambda heatmap: heatmap.source.sop_instance_uid != at)
+        if own:
+            return finding, own[0], tuple(own[1:])
     raise ReportError(f"study {result.study_instance_uid} has no heatmap of any of its findings")
 
 

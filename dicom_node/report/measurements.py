@@ -32,6 +32,7 @@ from dicom_node.report import items, naming, provenance
 from dicom_node.report.items import concept
 
 TRACKING_IDENTIFIER: Final = "Cornerstone3DTools@^0.1.0:RectangleROI"
+"""How a Tracking Identifier must begin for OHIF to draw the group; what it is of follows."""
 
 _TOLERANCE_PX: Final = 1.0
 _ORDER: Final = (Presence.PRESENT, Presence.UNDETERMINED, Presence.ABSENT)
@@ -93,6 +94,7 @@ def _finding(
     )
     return _group(
         uid=naming.tracking_uid(result.study_instance_uid, finding.label),
+        tracked=f"AI {finding.code.meaning}",
         finding=finding.code,
         algorithm=provenance.algorithm(result, finding),
         number=number,
@@ -111,6 +113,7 @@ def _measurement(
     )
     return _group(
         uid=naming.tracking_uid(result.study_instance_uid, measurement.quantity.value),
+        tracked=f"AI {measurement.finding.meaning}, {measurement.quantity.meaning.lower()}",
         finding=measurement.finding,
         algorithm=provenance.method(result, measurement),
         number=number,
@@ -131,10 +134,18 @@ def _outline(region: Region, what: str, images: Mapping[str, Dataset]) -> Coordi
 
 
 def _group(
-    *, uid: str, finding: Code, algorithm: AlgorithmIdentification, number: Measured, comment: str
+    *,
+    uid: str,
+    tracked: str,
+    finding: Code,
+    algorithm: AlgorithmIdentification,
+    number: Measured,
+    comment: str,
 ) -> MeasurementsAndQualitativeEvaluations:
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=uid, identifier=TRACKING_IDENTIFIER),
+        tracking_identifier=TrackingIdentifier(
+            uid=uid, identifier=f"{TRACKING_IDENTIFIER}:{tracked}"
+        ),
         finding_type=concept(finding),
         finding_sites=[FindingSite(concept(codes.LUNG))],
         algorithm_id=algorithm,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from importlib import metadata
 from typing import Final
 
@@ -17,12 +17,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dcm
 
 from dicom_node import codes
+from dicom_node.codes import MANUFACTURER
 from dicom_node.domain import Finding, Measurement, TriageResult
 from dicom_node.report.items import concept
 
 VERSION: Final = metadata.version("dicom-node")
 PRODUCT: Final = "dicom-node"
-MANUFACTURER: Final = "dicom-node project"
 RESEARCH: Final = (
     "RESEARCH USE ONLY - not for diagnosis. Made by software alone; no physician has reviewed it."
 )
@@ -30,9 +30,13 @@ RESEARCH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """The installation that writes: ``serial`` is its name in the PACS, the AE title."""
+    """The installation that writes: ``serial`` is its name in the PACS, the AE title.
+
+    ``zone`` is the zone of its clocks on the wall, None that of the machine.
+    """
 
     serial: str
+    zone: tzinfo | None = UTC
 
 
 def algorithm(result: TriageResult, finding: Finding) -> AlgorithmIdentification:

@@ -1,9 +1,10 @@
 """Source headers as result objects need them: complete, valid, UTF-8, without pixels."""
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 
 from pydicom import config
@@ -17,7 +18,7 @@ from pydicom.valuerep import VR, PersonName, validate_value
 
 from dicom_node import log
 from dicom_node.damage import UNREADABLE
-from dicom_node.domain import TriageResult
+from dicom_node.domain import Patient, TriageResult, contradictions, filled
 from dicom_node.errors import ReportError
 
 UTF8: Final = "ISO_IR 192"
@@ -62,12 +63,18 @@ _IDENTITY: Final = frozenset(
 )
 """Copied as they stand, be they valid or not: a changed one names somebody else."""
 
+_WHOSE: Final = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "IssuerOfPatientID",
+)  # fmt: skip
+"""The parts of `Patient`, in its order."""
+
 _IMAGE: Final = (
-    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID PatientID Modality Rows "
+    *_WHOSE,
+    *"SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality Rows "
     "Columns FrameOfReferenceUID PixelSpacing ImagerPixelSpacing SliceThickness "
     "SpacingBetweenSlices ImagePositionPatient ImageOrientationPatient PatientOrientation "
-    "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod"
-).split()
+    "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod".split(),
+)
 """What the second and later images of a series are asked for."""
 
 
@@ -94,6 +101,7 @@ def headers(result: TriageResult, sources: Sequence[Dataset]) -> tuple[Dataset, 
             "source_header_faulty", study_uid=result.study_instance_uid, count=len(faults)
         )
     _same_study(result, (first, *rest))
+    _fill(first, rest)
     return (first, *rest)
 
 
@@ -105,11 +113,17 @@ def without_name(header: Dataset) -> Dataset:
     return nameless
 
 
-def local_time(at: datetime, header: Dataset) -> datetime:
-    """Return ``at`` in the zone that the source states (0008,0201), else in UTC."""
+def local_time(at: datetime, header: Dataset, zone: tzinfo | None) -> datetime:
+    """Return ``at`` in the zone that the source states (0008,0201), else in the node's.
+
+    The dates and times that are copied from the source are in the same zone, or nobody knows.
+    """
     offset = str(header.get("TimezoneOffsetFromUTC", ""))
     if not offset:
-        return at.astimezone(UTC)
+        local = at.astimezone(zone)
+        # a place's offset before 1920 had seconds, which (0008,0201) has not
+        whole = round((local.utcoffset() or timedelta()) / timedelta(minutes=1))
+        return at.astimezone(timezone(timedelta(minutes=whole)))
     minutes = 60 * int(offset[1:3]) + int(offset[3:5])
     return at.astimezone(timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes)))
 
@@ -117,8 +131,21 @@ def local_time(at: datetime, header: Dataset) -> datetime:
 def _same_study(result: TriageResult, images: Sequence[Dataset]) -> None:
     if any(image.get("StudyInstanceUID") != result.study_instance_uid for image in images):
         raise ReportError(f"a source image is not of study {result.study_instance_uid}")
-    if len({str(image.get("PatientID", "")) for image in images}) > 1:
+    if contradictions(map(patient, images)):
         raise ReportError(f"study {result.study_instance_uid} holds images of two patients")
+
+
+def patient(image: Dataset) -> Patient:
+    """Return whose a clean header, or an object of the node's own, says it is."""
+    return Patient(*(str(image.get(keyword) or "") for keyword in _WHOSE))
+
+
+def _fill(first: Dataset, rest: Sequence[Dataset]) -> None:
+    """Give the report what its key image lacks of the patient's identity and another one has."""
+    known = filled(map(patient, (first, *rest)))
+    for keyword, value in zip(_WHOSE, dataclasses.astuple(known), strict=True):
+        if value and not first.get(keyword):
+            setattr(first, keyword, value)
 
 
 def _complete(source: Dataset) -> Dataset:

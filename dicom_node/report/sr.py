@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import shorten
 from typing import Final
 
 from highdicom.sr import Comprehensive3DSR, MeasurementReport
@@ -25,6 +26,7 @@ _REPORTED: Final = {
     StudyKind.CXR: codes.IMAGING_PROCEDURE,
     StudyKind.CT: codes.CT_UNSPECIFIED,
 }
+_LONGEST_LO: Final = 64
 _PERFORMED: Final = {StudyKind.CXR: codes.CHEST_RADIOGRAPH, StudyKind.CT: codes.CHEST_CT}
 
 
@@ -57,7 +59,7 @@ class SrWriter:
         the object.
         """
         images = source.headers(result, sources)
-        at = source.local_time(result.completed_at, images[0])
+        at = source.local_time(result.completed_at, images[0], self.station.zone)
         try:
             report = self._document(result, images, at)
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
@@ -66,6 +68,13 @@ class SrWriter:
                 f"{type(exc).__name__}"
             ) from exc
         return report
+
+    def further(
+        self, result: TriageResult, sources: Sequence[Dataset], heatmaps: Sequence[Heatmap]
+    ) -> Sequence[Dataset]:
+        """Return nothing: one report says it all."""
+        del result, sources, heatmaps
+        return ()
 
     def _document(
         self, result: TriageResult, images: Sequence[Dataset], at: datetime
@@ -78,8 +87,8 @@ class SrWriter:
             series_number=SERIES_NUMBER,
             series_description=stamp.series_description(),
             sop_instance_uid=reference.sop_instance_uid,
-            instance_number=1,
-            is_complete=True,
+            instance_number=result.number,
+            is_complete=not result.incomplete,
             is_final=False,
             is_verified=False,
             performed_procedure_codes=[concept(_PERFORMED[result.kind])],
@@ -87,8 +96,21 @@ class SrWriter:
             previous_versions=_predecessors(result),
             specific_character_set=source.UTF8,
         )
+        if result.incomplete:
+            report.CompletionFlagDescription = shorten(result.incomplete, _LONGEST_LO)
         stamp.stamp(report, result, self.station, images[0], at)
+        report.CodingSchemeIdentificationSequence = [_own_scheme()]
         return report
+
+
+def _own_scheme() -> Dataset:
+    """Say what stands behind the private codes (PS3.3 C.12.1.1.1.1)."""
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = codes.OWN_SCHEME
+    scheme.CodingSchemeUID = naming.CODING_SCHEME_UID
+    scheme.CodingSchemeName = "dicom-node private codes"
+    scheme.CodingSchemeResponsibleOrganization = codes.MANUFACTURER
+    return scheme
 
 
 def _content(

@@ -6,9 +6,10 @@ import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
+from dicom_node.codes import MANUFACTURER
 from dicom_node.domain import TriageResult
 from dicom_node.report import naming, provenance
-from dicom_node.report.provenance import MANUFACTURER, PRODUCT, VERSION, Station
+from dicom_node.report.provenance import PRODUCT, VERSION, Station
 
 
 def series_description(kind: str = "") -> str:
@@ -23,8 +24,8 @@ def stamp(
 
     Patient and study are copied from ``header`` as they stand. Equipment is this node, never the
     scanner (PS3.3 C.7.5.1); the model joins the Contributing Equipment. ``at`` is when the
-    result was completed, in the zone of ``header``: no attribute tells when the object was
-    encoded, so that encoding it twice gives the same bytes.
+    result was completed, in the zone that the object states (PS3.3 C.12.1.1.8): no attribute tells
+    when the object was encoded, so that encoding it twice gives the same bytes.
     """
     target.copy_patient_and_study_information(header)
     target.Manufacturer = MANUFACTURER
@@ -34,8 +35,7 @@ def stamp(
     target.ContentQualification = "RESEARCH"
     target.InstanceCreationDate = target.ContentDate = DA(at.date())
     target.InstanceCreationTime = target.ContentTime = TM(at.time())
-    if header.get("TimezoneOffsetFromUTC"):
-        target.TimezoneOffsetFromUTC = header.TimezoneOffsetFromUTC
+    target.TimezoneOffsetFromUTC = f"{at:%z}"
     device = naming.device_uid(result.model)
     # replaces highdicom's own items, one of which holds the time of writing
     target.ContributingEquipmentSequence = [

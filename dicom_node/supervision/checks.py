@@ -3,17 +3,20 @@
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote
 
 from dicom_node import policy, secret
-from dicom_node.errors import NodeError, SettingsError
+from dicom_node.errors import LedgerDamaged, NodeError, SettingsError
 from dicom_node.policy import Policy
 from dicom_node.settings import Settings
 from dicom_node.supervision import binding, lifecycle, listeners, opening
@@ -23,6 +26,8 @@ from dicom_node.supervision.programs import CHECKOUT, ORTHANC_FILE, PLUGIN_FILE,
 _OLDEST_PYTHON = (3, 11)
 _PLUGINS = Path("/usr/share/orthanc/plugins")
 _GIB = 1 << 30
+_LEAST_INODES = 1000
+"""As in intake/room.py, by which images are refused."""
 _TOOL_TIMEOUT_S = 20
 
 
@@ -179,10 +184,30 @@ def _home(settings: Settings) -> Iterator[Check]:
 
 
 def _space(folder: Path, reserve: int) -> Check:
-    free = shutil.disk_usage(folder).free
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
     found = f"{free / _GIB:.1f} GiB free at {folder}, {reserve / _GIB:.1f} kept for reports"
     advice = "images are refused: remove old studies in Orthanc, or lower NODE_DISK_RESERVE_BYTES"
+    if disk.f_files and disk.f_favail < _LEAST_INODES:
+        found = f"room for {disk.f_favail} more files at {folder}, {_LEAST_INODES} kept for reports"
+        return Check("disk", Outcome.FAILED, found, "images are refused: remove old studies")
     return _result("disk", free >= reserve, found, advice)
+
+
+def _ledger(settings: Settings) -> Iterator[Check]:
+    """Check that SQLite's file is sound; a server looks after its own."""
+    file = settings.ledger_file
+    if file is None or not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as exc:
+        found = str(exc)
+    sound = found == "ok"
+    yield _result(
+        "ledger", sound, str(file) if sound else f"{file}: {found}", LedgerDamaged.advice(file)
+    )
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
@@ -296,6 +321,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     network,
     secrets,
     _home,
+    _ledger,
     _ports,
     _weights,
     _site_models,

@@ -66,6 +66,11 @@ class Layout:
         return self.home / "orthanc"
 
     @property
+    def outbox(self) -> Path:
+        """Results that are on their way to a destination just now."""
+        return self.home / "outbox"
+
+    @property
     def library_folder(self) -> Path:
         """What is compiled for this machine."""
         return self.home / "lib"

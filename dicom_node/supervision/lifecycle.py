@@ -15,6 +15,7 @@ from dicom_node.supervision import binding, deaths, health, listeners, render
 from dicom_node.supervision.client import Part, Supervisord
 from dicom_node.supervision.health import Health
 from dicom_node.supervision.home import Layout
+from dicom_node.supervision.patience import Patience
 from dicom_node.supervision.programs import Program, programs
 
 _POLL_S = 0.2
@@ -112,12 +113,13 @@ def wait_ready(
 ) -> tuple[bool, str]:
     """Wait until every part is up and the node says that it is ready.
 
-    Returns whether it is, and what was still amiss, well before the deadline where a part dies
+    While progress is visible the wait goes on beyond ``deadline_s``, but not for ever. Returns
+    whether it is ready, and what was still amiss, well before the deadline where a part dies
     at its start. ``progress`` gets that text meanwhile.
     Ends the node and raises NodeError where Orthanc listens elsewhere than behind its doors.
     """
     start = time.monotonic()
-    end = start + deadline_s
+    patience = Patience(deadline_s)
     watch = deaths.Watch()
     while True:
         parts = state(settings)
@@ -128,7 +130,7 @@ def wait_ready(
             ready, amiss = False, f"{', '.join(unsettled)} died and came back just now"
         if ready:
             require_kept(settings, parts)
-        if ready or time.monotonic() > end:
+        if ready or patience.is_over(amiss, parts):
             return ready, amiss
         progress(amiss)
         time.sleep(_POLL_S)

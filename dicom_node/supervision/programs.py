@@ -72,7 +72,16 @@ def programs(settings: Settings) -> tuple[Program, ...]:
 
 
 def _redis(layout: Layout) -> Program:
-    return Program("redis", (tool("redis-server"), str(layout.redis_file)), priority=10)
+    command = (
+        sys.executable,
+        "-m",
+        "dicom_node.supervision.broker",
+        tool("redis-server"),
+        tool("redis-check-aof"),
+        str(layout.redis_file),
+        str(layout.redis_data),
+    )
+    return Program("redis", command, priority=10, environment={"PYTHONPATH": str(CHECKOUT)})
 
 
 def _orthanc(settings: Settings, layout: Layout) -> Program:

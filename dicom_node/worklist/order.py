@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
-from dicom_node.domain import Priority, RunState
+from dicom_node.domain import IMAGELESS, Priority, RunState
 from dicom_node.policy import Policy
 
 
@@ -15,6 +15,11 @@ class Ranked(Protocol):
     @property
     def study_instance_uid(self) -> str:
         """Return the Study Instance UID, which breaks ties."""
+        ...
+
+    @property
+    def modality(self) -> str:
+        """Return the modality of the study's images, or of its documents where it has none."""
         ...
 
     @property
@@ -47,7 +52,8 @@ class Place(IntEnum):
     A FAILED study stands before HIGH: nobody knows what is in it, and somebody must act; but it
     never buries a STAT. A REFUSED one stands before ROUTINE, so that a reader sees early that it
     has no second pair of eyes. A study whose result is not there yet follows; it will move
-    within seconds. ASSESSED studies are done.
+    within seconds. One of documents alone, without an image, is LOW and never overtakes.
+    ASSESSED studies are done.
     """
 
     STAT = 0
@@ -67,6 +73,7 @@ _BY_PRIORITY = {
     Priority.ROUTINE: Place.ROUTINE,
     Priority.LOW: Place.LOW,
 }
+_UNREAD = frozenset({RunState.RECEIVED, RunState.REFUSED, RunState.FAILED})
 _BOUNDED_AS = {
     Place.FAILED: Priority.HIGH,
     Place.HIGH: Priority.HIGH,
@@ -117,6 +124,8 @@ def moved(
 
 def bound_min(item: Ranked, policy: Policy) -> float | None:
     """Return the minutes after which an item overtakes; None: it is first already, or done."""
+    if _is_imageless(item):
+        return None
     bound = _BOUNDED_AS.get(_own_place(item))
     return None if bound is None else policy.waiting[bound]
 
@@ -145,6 +154,8 @@ def places_text() -> str:
 
 
 def _own_place(item: Ranked) -> Place:
+    if _is_imageless(item):
+        return Place.LOW
     if item.state is RunState.FAILED:
         return Place.FAILED
     if item.state is RunState.REFUSED:
@@ -153,6 +164,11 @@ def _own_place(item: Ranked) -> Place:
     if item.state is not RunState.REPORTED:
         return min(by_priority, Place.PENDING)  # an earlier report may be more urgent
     return Place.ASSESSED if item.is_assessed else by_priority
+
+
+def _is_imageless(item: Ranked) -> bool:
+    """Whether nothing has come but documents: also before it is known what else will."""
+    return item.state in _UNREAD and item.priority is None and item.modality in IMAGELESS
 
 
 def _waited_min(item: Ranked, now: datetime) -> float:

@@ -31,7 +31,6 @@ from models.haze import Haze
 from models.imaging import Float, resize
 
 _BATCH: Final = 8
-_HEATMAPS: Final = 3
 _COVID: Final = 1
 """Index of the network's output for COVID-19; output 0 is everything else."""
 
@@ -99,7 +98,7 @@ class CtLite(Carded):
         return Prediction(
             model=self.identity,
             findings=(self._finding(sample, slices, int(carrying[0])),),
-            heatmaps=tuple(self._heatmap(sample, slices, int(n)) for n in carrying[:_HEATMAPS]),
+            heatmaps=tuple(self._heatmap(sample, slices, int(n)) for n in carrying),
             notes=(*sample.notes, _statement(sample, slices, carrying)),
             parameters=self._parameters(sample, slices, carrying),
             measurements=_measurements(sample, slices.haze),

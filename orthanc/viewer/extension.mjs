@@ -2,9 +2,9 @@
 
 import { Button } from './button.mjs';
 import { Panel } from './panel.mjs';
-import { complain, forget, onEnd, open, request } from './readings.mjs';
+import { complain, forget, keepUp, onEnd, open, request } from './readings.mjs';
 import { meet } from './session.mjs';
-import { activeStudy, addSeries, connect, onOtherStudy, openPanel, showBeside, watch } from './viewports.mjs';
+import { activeStudy, addSeries, connect, onOtherStudy, openPanel, showBeside, shownOf, watch } from './viewports.mjs';
 import { column, withPriorities } from './worklist.mjs';
 
 const ID = 'dicom-node';
@@ -31,7 +31,13 @@ async function present(studyUid, study, asked) {
   const report = study.report.series_instance_uid;
   const ours = [...study.reports, ...study.heatmaps].map(object => object.series_instance_uid);
   await addSeries(studyUid, [report, ...study.heatmaps.slice(0, 1).map(object => object.series_instance_uid)]);
-  if (asked && activeStudy() === studyUid) await showBeside(report, ours);
+  const stands = shownOf(ours);
+  const heatmap = study.heatmaps[0]?.series_instance_uid;
+  if (stands !== null && stands !== report && stands !== heatmap) {
+    // what a newer report has taken back must not stand beside its numbers
+    const drew = study.heatmaps.some(object => object.series_instance_uid === stands);
+    await showBeside(drew && heatmap ? heatmap : report, ours);
+  } else if (asked && activeStudy() === studyUid) await showBeside(report, ours);
 }
 
 async function diagnose() {
@@ -59,7 +65,8 @@ export default {
 
   onModeEnter() {
     meet();
-    stopWatching = watch();
+    const stops = [watch(), keepUp()];
+    stopWatching = () => stops.forEach(stop => stop());
   },
 
   onModeExit() {

@@ -25,6 +25,16 @@ export function Facts({ model }) {
   );
 }
 
+/** How many images were read, and why the others were not. */
+export function Images({ images }) {
+  return h(
+    'div',
+    { 'className': 'ai-small', 'data-cy': 'ai-images' },
+    h('p', null, `Images read: ${images.read} of ${images.eligible}`),
+    h('ul', null, images.left_out.map(left => h('li', { key: left.code + left.reason }, `Not read: ${left.count}. ${left.reason}`)))
+  );
+}
+
 function Card({ card }) {
   return h(
     'div',

@@ -1,7 +1,7 @@
 // The panel "AI diagnosis" beside the images: what the node says of the study in view.
 
 import { live, useActiveReading, useElapsed } from './button.mjs';
-import { Facts } from './facts.mjs';
+import { Facts, Images } from './facts.mjs';
 import { Findings } from './findings.mjs';
 import { History } from './history.mjs';
 import { isLive, request } from './readings.mjs';
@@ -28,6 +28,7 @@ export function Panel() {
       busy && !trouble && h(Progress, { state: live(study), elapsed }),
       !busy && h(Ending, { uid, study, known, trouble })
     ),
+    study?.images && h(Images, { images: study.images }),
     study?.report && h(Result, { key: uid, uid, study }),
     study && h(History, { runs: study.runs })
   );

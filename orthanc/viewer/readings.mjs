@@ -17,6 +17,7 @@ const LIVE = new Set(['RECEIVED', 'QUEUED', 'RUNNING']);
 const ANEW = { study: null, trouble: null, known: false, asked: false, since: null };
 const PATIENT_POLLS = 20; // at half a second; then every two seconds
 const MOST_FAILURES = 60;
+const KEEP_UP_MS = 5000;
 
 let readings = new Map(); // a new one for each visit to the viewer
 const listeners = new Set();
@@ -38,7 +39,10 @@ export function subscribe(listener) {
   return () => listeners.delete(listener);
 }
 
-/** Call `listener(uid, study, asked)` when a reading has ended; `asked`: somebody waits here. */
+/**
+ * Call `listener(uid, study, asked)` when a reading has ended, or another report stands where one stood:
+ * a late image brings one while the study is open. `asked`: somebody waits here.
+ */
 export function onEnd(listener) {
   endings.add(listener);
 }
@@ -97,14 +101,32 @@ async function show(uid) {
 
 /** Take over what the node says now. */
 export async function look(uid) {
+  const before = reading(uid).study?.report;
   try {
-    change(uid, { study: await readStudy(uid), known: true, trouble: null });
+    const study = await readStudy(uid);
+    change(uid, { study, known: true, trouble: null });
+    if (before && isOther(study.report, before) && !followed.has(uid)) tell(uid);
     return true;
   } catch (trouble) {
     const unknown = trouble.status === 404; // it has just come in: no trouble, but nothing to tell
     change(uid, { known: true, trouble: unknown ? null : words(trouble) });
     return false;
   }
+}
+
+const isOther = (report, before) => report !== null && report.sop_instance_uid !== before.sop_instance_uid;
+
+/** Look again at what is open, until the returned function is called. */
+export function keepUp() {
+  const timer = setInterval(() => [...readings.keys()].forEach(lookAgain), KEEP_UP_MS);
+  return () => clearInterval(timer);
+}
+
+async function lookAgain(uid) {
+  const visit = readings;
+  if (!reading(uid).known || followed.has(uid)) return;
+  await look(uid);
+  if (visit === readings && isLive(reading(uid).study)) await follow(uid);
 }
 
 async function follow(uid) {
@@ -122,6 +144,10 @@ async function follow(uid) {
   } finally {
     followed.delete(uid);
   }
+  tell(uid);
+}
+
+function tell(uid) {
   const { study, asked } = reading(uid);
   change(uid, { asked: false, since: null });
   if (study !== null && !isLive(study)) endings.forEach(listener => listener(uid, study, asked));

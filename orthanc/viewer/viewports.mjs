@@ -89,6 +89,15 @@ export async function showBeside(seriesUid, ours) {
   await fetchLost();
 }
 
+/** @returns {string|null} which of these series stands in a viewport. */
+export function shownOf(seriesUids) {
+  const { displaySetService, viewportGridService } = ohif.servicesManager.services;
+  const shown = [...viewportGridService.getState().viewports.values()].flatMap(viewport =>
+    (viewport.displaySetInstanceUIDs ?? []).map(uid => displaySetService.getDisplaySetByUID(uid)?.SeriesInstanceUID)
+  );
+  return shown.find(uid => seriesUids.includes(uid)) ?? null;
+}
+
 function show(viewportId, displaySetInstanceUIDs) {
   ohif.servicesManager.services.viewportGridService.setDisplaySetsForViewport({ viewportId, displaySetInstanceUIDs });
 }

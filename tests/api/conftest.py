@@ -13,7 +13,7 @@ from dicom_node.api.app import create
 from dicom_node.api.services import Services
 from dicom_node.archive.catalogue import OrthancCatalogue
 from dicom_node.archive.orthanc import OrthancArchive
-from dicom_node.domain import ModelIdentity, ServedModel, StudyKind
+from dicom_node.domain import ModelIdentity, ServedModel, StudyKind, WorkerSign
 from dicom_node.intake.reconcile import SWEPT
 from dicom_node.intake.room import Room
 from dicom_node.ledger import Ledger, open_ledger
@@ -115,6 +115,12 @@ def serving(ledger: Ledger, clock: Clock) -> None:
     """Let a worker serve both models, and intake sweep."""
     ledger.studies.move_cursor(SWEPT, int(clock().timestamp()))
     ledger.studies.publish([served(kind, clock) for kind in StudyKind])
+    ledger.workers.sign_of_life(sign("here:1", clock))
+
+
+def sign(name: str, clock: Clock, *, ready: bool = True, message: str = "") -> WorkerSign:
+    """Return what a worker said of itself ten seconds ago."""
+    return WorkerSign(name, ready, message, "cpu", clock() - timedelta(seconds=10))
 
 
 def served(kind: StudyKind, clock: Clock) -> ServedModel:

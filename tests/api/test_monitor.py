@@ -10,6 +10,7 @@ from dicom_node.api.services import Services
 from dicom_node.domain import ModelState, ServedModel, StudyKind
 from dicom_node.errors import ArchiveUnavailable
 from dicom_node.ledger import Ledger
+from tests.api.conftest import sign
 from tests.asgi import AsgiClient
 from tests.ledgers import MODEL, Clock, finish, start, study, wish
 
@@ -50,7 +51,45 @@ def test_worker_that_fell_silent_is_told(client: AsgiClient, clock: Clock) -> No
     clock.forward(51)
     ok, message = parts(client)["worker"]
     assert not ok
-    assert "no sign of life of the model for CXR for 61 s" in message
+    assert "here:1: no sign of life for 61 s" in message
+
+
+@pytest.mark.usefixtures("serving")
+def test_worker_that_cannot_read_beside_one_that_can_degrades_the_node(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    ledger.workers.sign_of_life(sign("there:1", clock, ready=False, message="golden differs"))
+    answer = client.get("/ai/health")
+    assert (answer.status_code, answer.json()["ready"], answer.json()["degraded"]) == (
+        200,
+        True,
+        True,
+    )
+    assert parts(client)["worker there:1"] == (False, "degraded: golden differs")
+    assert parts(client)["worker"][0]
+
+
+@pytest.mark.usefixtures("serving")
+def test_node_none_of_whose_workers_can_read_is_not_ready(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    ledger.workers.sign_of_life(sign("here:1", clock, ready=False, message="golden differs"))
+    assert client.get("/ai/health").status_code == 503
+    assert parts(client)["worker"] == (False, "here:1: golden differs")
+
+
+@pytest.mark.usefixtures("serving")
+def test_worker_that_is_gone_or_long_silent_is_forgotten(
+    client: AsgiClient, ledger: Ledger, clock: Clock
+) -> None:
+    for name in ("gone:1", "silent:1", "ended:1"):
+        ledger.workers.sign_of_life(sign(name, clock))
+    ledger.workers.forget("ended:1")
+    clock.forward(3601)
+    ledger.workers.sign_of_life(sign("gone:1", clock))
+    ledger.workers.sign_of_life(sign("here:1", clock), ["gone:1"])
+    assert [one.name for one in ledger.workers.known(clock())] == ["here:1"]
+    assert not any(name.startswith("worker ") for name in parts(client))
 
 
 @pytest.mark.usefixtures("serving")

@@ -58,7 +58,7 @@ def listed(number: str = "1", *images: Mapping[str, str]) -> SeriesRef:
         "LastUpdate": "20260301T080000",
         "MainDicomTags": {"SeriesInstanceUID": "1.2.3.4", "SeriesNumber": number},
     }
-    table = {**_LISTED, "/studies/study/series": [entry], "/series/series/instances": instances}
+    table = {**_LISTED, "/studies/study/series": [entry], "/tools/bulk-content": instances}
     (found,) = archive(table).study(STUDY).series
     return found
 

@@ -79,10 +79,14 @@ def test_status_of_a_node_that_is_down(home: Path) -> None:
         "ready": False,
         "message": "the node is down",
         "parts": [],
+        "outbox": {"files": 0},
         "health": None,
     }
     assert run("status").exit_code == 1
     assert not home.exists()
+    (home / "outbox").mkdir(parents=True)
+    (home / "outbox" / "2.25.1.dcm").write_bytes(b"a report that was left behind")
+    assert json.loads(run("status", "--json").stdout)["outbox"] == {"files": 1}
 
 
 def test_down_of_a_node_that_is_down_is_fine(home: Path) -> None:

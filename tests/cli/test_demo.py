@@ -41,6 +41,7 @@ def item(
         assessment=None,
         viewer_url="",
         report=None,
+        images=None,
     )
 
 

@@ -10,7 +10,10 @@ import pytest
 from dicom_node import policy
 from dicom_node.domain import (
     Failure,
+    Images,
+    LeftOut,
     Origin,
+    Patient,
     RunState,
     SeriesRef,
     Stage,
@@ -20,7 +23,8 @@ from dicom_node.domain import (
 )
 from dicom_node.errors import LedgerError, QueueUnavailable, StudyNotFound, StudyRefused
 from dicom_node.intake.admission import Admission
-from dicom_node.intake.reconcile import CURSOR, Reconcile
+from dicom_node.intake.beginning import CURSOR
+from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.policy import UrgencyRule, UrgencyRules
 from tests.listings import ListedArchive, ListedQueue, series, study
@@ -178,11 +182,15 @@ def test_admit_queue_down_says_so_and_the_run_stands(desk: Desk) -> None:
 
 
 def test_admit_refused_study_raises_and_shows_the_refusal(desk: Desk) -> None:
-    subject = study([series("film", "CR")], other_patient_ids=("P2",))
+    listed = [series("film", "CR", slices=2), series("head", "MR")]
+    subject = study(listed, others=(Patient("P2"),))
     desk.archive.put(subject)
     with pytest.raises(StudyRefused):
         desk.admission.admit(subject.study_instance_uid, trigger=Trigger.VIEWER, actor="reader")
     assert desk.state(subject) is RunState.REFUSED
+    (item,) = desk.ledger.queries.worklist()
+    assert item.refusal is not None
+    assert item.images == Images(2, 0, (LeftOut(2, item.refusal.code, item.refusal.reason),))
 
 
 @dataclass
@@ -296,3 +304,20 @@ def stored_anew(subject: StudyRef) -> StudyRef:
     (listed,) = subject.series
     instances = tuple(replace(one, revision=f"again {one.revision}") for one in listed.instances)
     return replace(subject, series=(replace(listed, instances=instances),))
+
+
+def test_two_identities_wait_while_images_come_and_are_refused_then(desk: Desk) -> None:
+    """A film that is sent again under a corrected Patient ID comes image by image."""
+    fresh = study([series("film", "CR", quiet_s=0)], others=(Patient("P2"),))
+    desk.archive.put(fresh)
+    assert desk.admission.consider(fresh.study_instance_uid, Trigger.STABLE) is None
+    assert desk.state(fresh) is RunState.RECEIVED
+    desk.archive.put(study([series("film", "CR")], others=(Patient("P2"),)))
+    assert desk.admission.consider(fresh.study_instance_uid, Trigger.STABLE) is None
+    assert desk.state(fresh) is RunState.REFUSED
+
+
+def test_identities_that_contradict_nothing_are_read(desk: Desk) -> None:
+    one = study([series("film", "CR")], others=(Patient("", "TEST PATIENT"), Patient("p1")))
+    desk.archive.put(one)
+    assert desk.admission.consider(one.study_instance_uid, Trigger.STABLE) is not None

@@ -63,3 +63,21 @@ def test_ready_at_later_images_never_make_a_study_ready_earlier(one: float, two:
     slack = timedelta(seconds=1)  # both listings read the clock
     assert ready_at(first, POLICY) <= ready_at(second, POLICY) + slack
     assert ready_at(first, POLICY) < datetime.now(UTC) + timedelta(seconds=RULE.cxr_quiet_s) + slack
+
+
+def test_ready_at_contrast_watched_at_one_place_does_not_hold_a_stack_up() -> None:
+    stack = series("stack", "CT", slices=40, positions_mm=STACK)
+    watched = series("watched", "CT", slices=20, positions_mm=[-60.0, -55.0] * 10)
+    assert wait_s(StudyKind.CT, stack, watched) == RULE.ct_quiet_s
+
+
+def test_ready_at_spacing_that_changes_does_not_hold_a_stack_up() -> None:
+    trunk = [*(6.0 * i for i in range(13)), *(72 + 15.0 * i for i in range(1, 12))]
+    assert wait_s(StudyKind.CT, series("a", "CT", slices=24, positions_mm=trunk)) == (
+        RULE.ct_quiet_s
+    )
+
+
+def test_ready_at_one_absurd_position_does_not_hold_a_stack_up() -> None:
+    astray = series("stack", "CT", slices=41, positions_mm=[*STACK, 99_999.0])
+    assert wait_s(StudyKind.CT, astray) == RULE.ct_quiet_s

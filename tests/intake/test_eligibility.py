@@ -5,9 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_node import policy
-from dicom_node.domain import RefusalCode, SeriesRef, StudyKind, StudyRef
+from dicom_node.domain import (
+    RESULT_MODALITIES,
+    Patient,
+    RefusalCode,
+    SeriesRef,
+    StudyKind,
+    StudyRef,
+)
 from dicom_node.errors import StudyRefused
-from dicom_node.intake.eligibility import RESULT_MODALITIES, eligible, modality
+from dicom_node.intake.eligibility import eligible, modality
 from tests.listings import series, study
 
 POLICY = policy.load()
@@ -25,7 +32,7 @@ listed_series = st.builds(
 def test_eligible_any_study_is_chosen_or_refused_with_a_known_code(
     listed: list[SeriesRef], others: list[str]
 ) -> None:
-    subject = study(listed, other_patient_ids=tuple(others))
+    subject = study(listed, others=tuple(map(Patient, others)))
     readable = [s for s in listed if s.modality in {"CR", "DX", "CT"} and s.instances]
     if others or not readable:
         with pytest.raises(StudyRefused) as refused:
@@ -65,7 +72,7 @@ def test_eligible_other_modality_is_named_in_the_refusal() -> None:
 
 
 def test_eligible_two_patients_under_one_study_uid_is_refused() -> None:
-    subject: StudyRef = study([series("film", "CR")], other_patient_ids=("P2",))
+    subject: StudyRef = study([series("film", "CR")], others=(Patient("P2"),))
     with pytest.raises(StudyRefused) as refused:
         eligible(subject, POLICY)
     assert refused.value.code == RefusalCode.PATIENT_MISMATCH

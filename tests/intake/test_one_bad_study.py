@@ -19,7 +19,8 @@ from dicom_node.errors import (
     QueueUnavailable,
 )
 from dicom_node.intake.admission import Admission
-from dicom_node.intake.reconcile import CURSOR, Reconcile
+from dicom_node.intake.beginning import CURSOR
+from dicom_node.intake.reconcile import Reconcile
 from dicom_node.ledger import Ledger, open_ledger
 from tests.listings import ListedArchive, ListedQueue, series, study
 
@@ -32,7 +33,14 @@ class OddArchive(ListedArchive):
     """An archive that cannot list some studies, and whose change log may be out of reach."""
 
     odd: dict[str, Exception] = field(default_factory=dict)
+    lost: dict[str, Exception] = field(default_factory=dict)
     silent: NodeError | None = None
+
+    def study_uid(self, orthanc_study_id: str) -> str:
+        """Find a study by its archive id, or fail as the test wants."""
+        if orthanc_study_id in self.lost:
+            raise self.lost[orthanc_study_id]
+        return super().study_uid(orthanc_study_id)
 
     def study(self, study_instance_uid: str) -> StudyRef:
         """List a study, or fail as the test wants."""
@@ -53,6 +61,7 @@ class Desk:
     queue: ListedQueue
     ledger: Ledger
     reconcile: Reconcile
+    admission: Admission
 
     def put(self, name: str, error: Exception | None = None) -> str:
         """Store a film, one that cannot be listed where there is an error; return its study."""
@@ -84,7 +93,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     archive, queue = OddArchive(), ListedQueue()
     admission = Admission(archive, ledger.studies, ledger.runs, queue, POLICY)
     reconcile = Reconcile(archive, ledger.studies, admission, POLICY.retry)
-    yield Desk(archive, queue, ledger, reconcile)
+    yield Desk(archive, queue, ledger, reconcile, admission)
     ledger.close()
 
 
@@ -170,3 +179,38 @@ def test_runs_are_handed_over_where_the_archive_is_away(desk: Desk) -> None:
     with pytest.raises(ArchiveAway):
         desk.reconcile.run()
     assert len(desk.queue.given) == 1
+
+
+def test_entry_of_the_log_that_cannot_be_told_of_holds_up_none_that_follow(desk: Desk) -> None:
+    """Orthanc answers 500 to the study of one entry: it has lost that part of its index."""
+    poisoned, good = desk.put("poisoned"), desk.put("good")
+    lost = desk.archive.study(poisoned).orthanc_id
+    desk.archive.lost[lost] = ArchiveFault("Orthanc answered 500")
+    for _ in range(POLICY.retry.attempts - 1):
+        with pytest.raises(ArchiveFault):
+            desk.reconcile.run()
+    desk.reconcile.run()
+    assert desk.told(good).item.state is RunState.QUEUED
+    assert desk.ledger.studies.stepped_over() == (("StableStudy", lost),)
+    del desk.archive.lost[lost]
+    Reconcile(
+        desk.archive,
+        desk.ledger.studies,
+        desk.admission,
+        POLICY.retry,
+        clock=lambda: LATER,
+    ).run()
+    assert desk.told(poisoned).item.state is RunState.QUEUED
+    assert desk.ledger.studies.stepped_over() == ()
+
+
+def test_ledger_begins_behind_what_the_archive_held_and_keeps_its_cursor(desk: Desk) -> None:
+    old = desk.put("old")
+    desk.archive.held_before = len(desk.archive.log)
+    new = desk.put("new")
+    desk.reconcile.run()
+    assert desk.ledger.queries.detail(old) is None
+    assert desk.told(new).item.state is RunState.QUEUED
+    desk.ledger.studies.move_cursor(CURSOR, 0)
+    desk.reconcile.run()
+    assert desk.told(old).item.state is RunState.QUEUED

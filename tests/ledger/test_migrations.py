@@ -9,13 +9,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.orm import DeclarativeBase
 
-from dicom_node.domain import ModelState
-from dicom_node.errors import LedgerError, LedgerUnavailable
+from dicom_node.domain import ModelState, Trigger
+from dicom_node.errors import LedgerDamaged, LedgerError, LedgerUnavailable
 from dicom_node.ledger import Ledger, migrate, open_ledger, schema
 from dicom_node.ledger.audit_rows import AuditRow
 from dicom_node.ledger.database import connect
 from dicom_node.ledger.migration import configuration, upgrade
-from tests.ledgers import PATIENT_NAME, Clock, report, start
+from tests.ledgers import PATIENT_NAME, Clock, report, start, wish
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(url: str) -> None:
@@ -121,7 +121,7 @@ def test_server_that_is_not_there_is_unavailable() -> None:
 def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
     file.write_bytes(b"not a database, for sure" * 100)
-    with pytest.raises(LedgerError, match="DatabaseError"):
+    with pytest.raises(LedgerDamaged, match="is damaged"):
         open_ledger(f"sqlite:///{file}")
 
 
@@ -140,3 +140,29 @@ def test_no_patient_attribute_outside_its_own_columns(ledger: Ledger) -> None:
                 named = {k for k, v in row.items() if "SECRET" in str(v)}
                 assert named <= kept.get(table.name, set())
     assert "SECRET" in PATIENT_NAME
+
+
+def test_runs_of_before_have_no_account_of_their_images(
+    ledger: Ledger, url: str, clock: Clock
+) -> None:
+    del clock
+    report(ledger)
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0006")
+    migrate(url)
+    (item,) = ledger.queries.worklist()
+    assert item.images is None
+
+
+def test_studies_read_before_identities_were_compared_are_not_read_again(
+    ledger: Ledger, url: str
+) -> None:
+    report(ledger)
+    with ledger.database.exclusive() as connection:
+        command.downgrade(configuration(connection), "0006")
+    migrate(url)
+    with ledger.database.read() as session:
+        (run,) = session.scalars(select(schema.RunRow))
+    assert run.evidence_digest is None
+    again = ledger.runs.request(wish("images-1", trigger=Trigger.RECONCILE))
+    assert (again.created, again.run_id) == (False, run.run_id)

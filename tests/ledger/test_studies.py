@@ -8,6 +8,8 @@ import pytest
 from dicom_node.domain import (
     Assessment,
     Failure,
+    Images,
+    LeftOut,
     Refusal,
     RefusalCode,
     RunState,
@@ -18,7 +20,7 @@ from dicom_node.domain import (
 )
 from dicom_node.errors import LedgerError
 from dicom_node.ledger import Ledger
-from tests.ledgers import MODEL, OTHER_MODEL, STUDY, Clock, report, start, study, wish
+from tests.ledgers import MODEL, OTHER_MODEL, STUDY, Clock, objects, report, start, study, wish
 
 REFUSAL = Refusal(RefusalCode.PATIENT_MISMATCH, "The study holds two patients.")
 FAILURE = Failure(Stage.RECEIVE, "The archive does not hold the study any more.")
@@ -48,6 +50,20 @@ def test_record_keeps_a_state(ledger: Ledger) -> None:
     ledger.studies.refuse(STUDY, REFUSAL)
     ledger.studies.record(study(), "CR")
     assert ledger.queries.worklist()[0].state is RunState.REFUSED
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_refuse_keeps_the_newest_account_of_the_images(
+    ledger: Ledger, *, is_read_before: bool
+) -> None:
+    ledger.studies.record(study(), "CR")
+    if is_read_before:
+        report(ledger)
+    for count in (2, 3):
+        images = Images(count, 0, (LeftOut(count, REFUSAL.code, REFUSAL.reason),))
+        ledger.studies.refuse(STUDY, REFUSAL, images)
+        (item,) = ledger.queries.worklist()
+        assert item.images == images
 
 
 def test_study_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> None:
@@ -163,9 +179,9 @@ def test_served_model_is_the_last_published(ledger: Ledger, clock: Clock) -> Non
 
 
 def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, clock: Clock) -> None:
-    claim = report(ledger)
-    for _ in range(2):
-        ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.1", "/spool/a.dcm")
+    ledger.deliveries.want({"pacs": {"sr"}})
+    report(ledger)
+    assert ledger.deliveries.plan_late() == 0
     (due,) = ledger.deliveries.due(clock())
     assert (due.study_instance_uid, due.destination, due.attempts) == (STUDY, "pacs", 0)
     ledger.deliveries.postponed(due.delivery_id, "refused connection", clock() + timedelta(1))
@@ -183,8 +199,8 @@ def test_delivery_is_planned_once_and_retried_until_delivered(ledger: Ledger, cl
 
 
 def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clock) -> None:
-    claim = report(ledger)
-    ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.1", "/spool/a.dcm")
+    ledger.deliveries.want({"pacs": {"sr"}})
+    report(ledger)
     (due,) = ledger.deliveries.due(clock())
     ledger.deliveries.postponed(due.delivery_id, "rejected", None)
     detail = ledger.queries.detail(STUDY)
@@ -196,15 +212,12 @@ def test_delivery_given_up_is_failed_with_its_message(ledger: Ledger, clock: Clo
 
 
 def test_delivery_of_a_superseded_report_is_withdrawn(ledger: Ledger, clock: Clock) -> None:
-    claim = report(ledger)
-    ledger.deliveries.plan(claim.run_id, ["pacs", "research"], "2.25.11", "/spool/a.dcm")
+    ledger.deliveries.want({"pacs": {"sr"}, "research": {"sr"}})
+    report(ledger)
     sent, pending = ledger.deliveries.due(clock())
     ledger.deliveries.delivered(sent.delivery_id)
     end(ledger, REFUSAL)
-    assert not ledger.deliveries.postponed(pending.delivery_id, "it was away", clock())
-    (withdrawn,) = ledger.deliveries.due(clock())
-    assert (withdrawn.delivery_id, withdrawn.is_withdrawn) == (pending.delivery_id, True)
-    assert not ledger.deliveries.put_away(pending.delivery_id)
+    ledger.deliveries.postponed(pending.delivery_id, "it was away", clock())
     assert ledger.deliveries.due(clock()) == ()
     detail = ledger.queries.detail(STUDY)
     assert detail is not None
@@ -215,14 +228,34 @@ def test_delivery_of_a_superseded_report_is_withdrawn(ledger: Ledger, clock: Clo
 def test_delivery_that_was_on_its_way_when_it_was_withdrawn_was_delivered(
     ledger: Ledger, clock: Clock
 ) -> None:
-    claim = report(ledger)
-    ledger.deliveries.plan(claim.run_id, ["pacs"], "2.25.11", "/spool/a.dcm")
+    ledger.deliveries.want({"pacs": {"sr"}})
+    report(ledger)
     (due,) = ledger.deliveries.due(clock())
     end(ledger, REFUSAL)
-    assert not ledger.deliveries.delivered(due.delivery_id)
+    ledger.deliveries.delivered(due.delivery_id)
     detail = ledger.queries.detail(STUDY)
     assert detail is not None
     assert detail.deliveries[0].state == "DELIVERED"
+
+
+def test_each_destination_gets_the_objects_that_it_wants(ledger: Ledger, clock: Clock) -> None:
+    ledger.deliveries.want({"pacs": {"sr"}, "research": {"sr", "heatmap"}, "none": set()})
+    report(ledger)
+    planned = {(due.destination, due.sop_instance_uid) for due in ledger.deliveries.due(clock())}
+    sr, heatmap = (ref.sop_instance_uid for _, ref in objects("1"))
+    assert planned == {("pacs", sr), ("research", sr), ("research", heatmap)}
+
+
+def test_what_was_reported_before_destinations_were_named_is_planned_late(
+    ledger: Ledger, clock: Clock
+) -> None:
+    report(ledger)
+    assert ledger.deliveries.plan_late() == 0
+    assert ledger.deliveries.due(clock()) == ()
+    ledger.deliveries.want({"pacs": {"sr"}})
+    assert ledger.deliveries.plan_late() == 1
+    assert ledger.deliveries.plan_late() == 0
+    assert [due.destination for due in ledger.deliveries.due(clock())] == ["pacs"]
 
 
 def test_audit_keeps_who_asked_and_who_judged_without_free_text(

@@ -62,7 +62,8 @@ def test_two_patients_under_one_uid_are_told(archive: OrthancArchive) -> None:
     film.PatientID = "PID-0002"
     archive.store(encode(film))
     listed = archive.study(str(film.StudyInstanceUID))
-    assert {listed.patient_id, *listed.other_patient_ids} == {"PID-0001", "PID-0002"}
+    assert (listed.patient_id, listed.others) == ("PID-0002", ())
+    assert [copy.sop_instance_uid for copy in listed.copies] == [film.SOPInstanceUID]
 
 
 def test_holds_only_what_is_there(archive: OrthancArchive) -> None:

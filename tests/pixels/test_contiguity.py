@@ -1,10 +1,10 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dicom_node.contiguity import SAME_PLACE_MM, contiguity
+from dicom_node.contiguity import SAME_PLACE_MM, contiguity, without_strays
 
 _spacings = st.floats(0.5, 10)
 _counts = st.integers(12, 80)
@@ -31,6 +31,8 @@ def test_contiguity_missing_slices_are_counted(
 ) -> None:
     # Less than a third missing, or the usual step would no longer be the true one.
     missing = data.draw(st.sets(st.integers(1, count - 2), min_size=1, max_size=count // 4))
+    # Eight wide steps in a row are a protocol, not eight losses.
+    assume(not any(set(range(n, n + 14, 2)) <= missing for n in missing))
     found = contiguity(spacing * index for index in range(count) if index not in missing)
     assert found.gaps == len(missing)
     assert not found.is_contiguous
@@ -79,3 +81,69 @@ def test_contiguity_fewer_than_two_has_no_spacing(positions: list[float]) -> Non
 def test_contiguity_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         contiguity([1.0, float("nan")])
+
+
+_protocols = st.lists(st.tuples(st.floats(0.5, 15), st.integers(8, 30)), min_size=1, max_size=4)
+
+
+def _made(protocols: list[tuple[float, int]], first: float = -300.0) -> list[float]:
+    places = [first]
+    for spacing, count in protocols:
+        places += [places[-1] + spacing * (index + 1) for index in range(count)]
+    return places
+
+
+@given(_protocols)
+@example([(1.0, 8), (1.0, 8), (4.0, 8), (6.0, 8)])
+def test_contiguity_spacing_that_changes_on_the_way_is_no_gap(
+    protocols: list[tuple[float, int]],
+) -> None:
+    found = contiguity(_made(protocols))
+    assert (found.gaps, found.gaps_near_mm) == (0, ())
+    spacings = [spacing for spacing, _ in protocols]
+    if len(spacings) == 2 and max(spacings) >= 1.7 * min(spacings):
+        assert found.changes_spacing
+
+
+@given(st.floats(0.5, 3), st.floats(1.7, 5), st.integers(8, 30), st.data())
+def test_contiguity_slice_missing_between_changing_spacings_is_found(
+    narrow: float, times: float, count: int, data: st.DataObject
+) -> None:
+    places = _made([(narrow, count), (narrow * times, 2 * count)])
+    lost = data.draw(st.integers(count + 10, len(places) - 10)) if count >= 10 else count + 12
+    found = contiguity(place for index, place in enumerate(places) if index != lost)
+    assert found.gaps == 1
+    assert found.gaps_near_mm[0] == pytest.approx(places[lost], abs=narrow * times / 2)
+
+
+def test_contiguity_head_then_trunk_is_told_by_its_steps() -> None:
+    found = contiguity(_made([(6.0, 12), (15.0, 11)]))
+    assert (found.narrowest_mm, found.widest_mm, found.is_contiguous) == (6.0, 15.0, True)
+
+
+def test_contiguity_even_series_does_not_change_its_spacing() -> None:
+    assert not contiguity(range(0, 100, 5)).changes_spacing
+    assert not contiguity([0, 5, 10, 25, 30]).changes_spacing
+
+
+@given(st.floats(0.5, 10), st.integers(20, 80), st.floats(2000, 1e6), st.sampled_from([-1, 1]))
+def test_without_strays_one_absurd_position_goes(
+    spacing: float, count: int, far: float, side: int
+) -> None:
+    sound = [spacing * index for index in range(count)]
+    assert without_strays([side * far, *sound]) == tuple(sound)
+
+
+@given(_protocols, st.randoms())
+def test_without_strays_sound_series_stays(
+    protocols: list[tuple[float, int]], chance: object
+) -> None:
+    places = _made(protocols)
+    shuffled = list(places)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert without_strays(shuffled) == tuple(places)
+
+
+def test_without_strays_half_of_a_series_is_no_stray() -> None:
+    halves = [*range(0, 50, 5), *range(900, 950, 5)]
+    assert without_strays(halves) == tuple(halves)

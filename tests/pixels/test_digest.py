@@ -9,7 +9,6 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
-from dicom_node.errors import PixelError
 from dicom_node.pixels.digest import image_digest, pixel_digest
 from dicom_node.pixels.load import parse
 from dicom_node.pixels.wrap import encode
@@ -61,22 +60,27 @@ def test_digest_transfer_syntax_differs() -> None:
 
 @pytest.mark.parametrize("value", [b"\xfe\xff\x00", b"12"])
 @pytest.mark.parametrize("keyword", ["Rows", "PixelSpacing", "VOILUTSequence"])
-def test_digest_bytes_that_claim_to_be_a_sequence_are_refused(keyword: str, value: bytes) -> None:
+def test_digest_bytes_that_claim_to_be_a_sequence_count(keyword: str, value: bytes) -> None:
     image = film()
     tag = BaseTag(Tag(keyword))
     image._dict[tag] = RawDataElement(tag, "SQ", len(value), value, 0, False, True)
-    with pytest.raises(PixelError):
-        pixel_digest(image)
+    assert pixel_digest(image) != pixel_digest(film())
 
 
 @pytest.mark.parametrize("keyword", ["Rows", "WindowCenter", "PhotometricInterpretation"])
-def test_digest_a_sequence_where_a_value_belongs_is_refused(keyword: str) -> None:
+def test_digest_a_sequence_where_a_value_belongs_counts_as_stored(keyword: str) -> None:
     image = film()
     item = Dataset()
     item.PatientID = "1"
     image[keyword] = DataElement(Tag(keyword), "SQ", DicomSequence([item]))
-    with pytest.raises(PixelError):
-        pixel_digest(image)
+    assert pixel_digest(image) != pixel_digest(film())
+
+
+def test_digest_window_that_is_no_number_refuses_nothing() -> None:
+    image = film()
+    tag = BaseTag(Tag("WindowCenter"))
+    image._dict[tag] = RawDataElement(tag, "DS", 4, b"wide", 0, False, True)
+    assert pixel_digest(image) == pixel_digest(image) != pixel_digest(film())
 
 
 @pytest.mark.parametrize("keyword", ["PatientName", "PatientBirthDate", "PatientSex", "PatientID"])

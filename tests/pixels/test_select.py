@@ -22,6 +22,10 @@ def _ct(*of: list[Loaded]) -> Selection:
     return select(StudyKind.CT, [one for part in of for one in part], LIMITS)
 
 
+def _uids(instances: list[Loaded]) -> list[str]:
+    return [one.ref.sop_instance_uid for one in instances]
+
+
 def _name(sample: Sample) -> str:
     names = {uids.derive("series", name): name for name in ("a", "b", "c", "d")}
     return names[sample.sources[0].series_instance_uid]
@@ -104,10 +108,10 @@ def test_select_other_series_are_refused_beside_the_one_read() -> None:
     dose = series([0], "d", SOPClassUID=SecondaryCaptureImageStorage, ConversionType="WSD")
     selection = _ct(scout, series(_PLACES, "a"), coronal, dose)
     assert [_name(sample) for sample in selection.samples] == ["a"]
-    assert {uid: refusal.code for uid, refusal in selection.refusals} == {
-        uids.derive("series", "b"): RefusalCode.SCOUT,
-        uids.derive("series", "c"): RefusalCode.NOT_AXIAL,
-        uids.derive("series", "d"): RefusalCode.SCREEN_CAPTURE,
+    assert {uid: why.code for uid, why in selection.left.items()} == {
+        **dict.fromkeys(_uids(scout), RefusalCode.SCOUT),
+        **dict.fromkeys(_uids(coronal), RefusalCode.NOT_AXIAL),
+        **dict.fromkeys(_uids(dose), RefusalCode.SCREEN_CAPTURE),
     }
 
 
@@ -122,7 +126,8 @@ def test_select_damaged_best_series_falls_back_to_the_next() -> None:
     damaged[0].dataset.PixelData = b"\0"
     selection = _ct(damaged, series(_PLACES, "b", ConvolutionKernel="BONE"))
     assert [_name(sample) for sample in selection.samples] == ["b"]
-    assert [refusal.code for _, refusal in selection.refusals] == [RefusalCode.UNDECODABLE]
+    assert {why.code for why in selection.left.values()} == {RefusalCode.UNDECODABLE}
+    assert set(selection.left) == set(_uids(damaged))
 
 
 def test_select_projection_film_called_ct_is_inconsistent() -> None:
@@ -140,7 +145,7 @@ def test_select_every_film_is_a_sample() -> None:
     blank = loaded(film(np.zeros((32, 24), np.uint16), SOPInstanceUID=uids.derive("blank")))
     selection = select(StudyKind.CXR, [*films, blank], LIMITS)
     assert [sample.sources for sample in selection.samples] == [(one.ref,) for one in films]
-    assert [(uid, refusal.code) for uid, refusal in selection.refusals] == [
+    assert [(uid, why.code) for uid, why in selection.left.items()] == [
         (uids.derive("blank"), RefusalCode.BLANK_IMAGE)
     ]
 
@@ -150,7 +155,7 @@ def test_select_two_patients_are_refused(kind: StudyKind) -> None:
     both = [loaded(film(SOPInstanceUID=uids.derive(name), PatientID=name)) for name in "ab"]
     refused = _refused(kind, both)
     assert refused.code == RefusalCode.PATIENT_MISMATCH
-    assert "2 different" in refused.reason
+    assert "differ in patient ID" in refused.reason
 
 
 @pytest.mark.parametrize("kind", list(StudyKind))
@@ -192,11 +197,45 @@ def test_select_series_that_cannot_be_looked_at_is_refused_and_the_rest_compared
     hollow = series(_PLACES, "a", ConvolutionKernel="SOFT", RescaleSlope=None)
     selection = _ct(hollow, series(_PLACES, "b"), series(_PLACES, "c", ConvolutionKernel="LUNG"))
     assert [_name(sample) for sample in selection.samples] == ["b"]
-    assert (uids.derive("series", "a"), RefusalCode.INCONSISTENT_HEADER) in {
-        (uid, refusal.code) for uid, refusal in selection.refusals
-    }
+    assert {selection.left[uid].code for uid in _uids(hollow)} == {RefusalCode.INCONSISTENT_HEADER}
 
 
 def test_select_no_series_that_can_be_decoded_is_refused() -> None:
     broken = [series(_PLACES, name, PixelData=b"\0") for name in "ab"]
     assert _refused(StudyKind.CT, broken[0] + broken[1]).code == RefusalCode.UNDECODABLE
+
+
+_NAMED = {"PatientID": "P1", "PatientName": "ALPHA^ANNA"}
+_OTHERS: list[dict[str, Any]] = [
+    {"PatientName": "BETA^BERTA"},
+    {"PatientID": "", "PatientName": "BETA^BERTA", "PatientBirthDate": "19800101"},
+    {"PatientBirthDate": "19800101"},
+    {"PatientSex": "M"},
+    {"IssuerOfPatientID": "OTHER"},
+]
+
+
+@pytest.mark.parametrize("other", _OTHERS)
+def test_select_films_of_two_people_are_refused(other: dict[str, Any]) -> None:
+    whole = {**_NAMED, "PatientBirthDate": "19700102", "PatientSex": "F", "IssuerOfPatientID": "H"}
+    both = [
+        loaded(film(SOPInstanceUID=uids.derive(str(n)), **{**whole, **one}))
+        for n, one in enumerate(({}, other))
+    ]
+    assert _refused(StudyKind.CXR, both).code == RefusalCode.PATIENT_MISMATCH
+
+
+@pytest.mark.parametrize("other", _OTHERS[:3])
+def test_select_one_series_of_two_people_is_refused(other: dict[str, Any]) -> None:
+    born = {"PatientBirthDate": "19700102"}
+    stack = series(_PLACES[:-1], "a", **_NAMED, **born)
+    stack += series(_PLACES[-1:], "a", **{**_NAMED, **born, **other})
+    assert _refused(StudyKind.CT, stack).code == RefusalCode.PATIENT_MISMATCH
+
+
+def test_select_one_person_spelt_in_several_ways_is_read() -> None:
+    spelt = ("ALPHA^ANNA", "Alpha^Anna^^^", "ANNA^ALPHA", "")
+    same = [
+        loaded(film(SOPInstanceUID=uids.derive(name or "none"), PatientName=name)) for name in spelt
+    ]
+    assert len(select(StudyKind.CXR, same, LIMITS).samples) == len(spelt)

@@ -26,7 +26,7 @@ def test_every_group_can_be_drawn_labelled_and_hydrated(source: str) -> None:
     for group in groups(report(images)):
         assert group.ContentTemplateSequence[0].TemplateIdentifier == "1501"
         (identifier,) = children(group, "112039")
-        assert identifier.TextValue == "Cornerstone3DTools@^0.1.0:RectangleROI"
+        assert identifier.TextValue.startswith("Cornerstone3DTools@^0.1.0:RectangleROI:AI ")
         (uid,) = children(group, "112040")
         assert uid.UID.startswith("2.25.")
         (number,) = children(group, "122157")

@@ -117,3 +117,26 @@ def test_draw_banner_is_legible_and_fits() -> None:
     assert strip.any()
     assert not strip[:, :1].any()
     assert not strip[:, -1:].any()
+
+
+def test_write_of_several_slices_shows_the_one_that_the_region_is_on() -> None:
+    images = builders.Series(slices=12).build()
+    result = builders.result(images)  # its regions are on the first
+    heatmaps = [builders.heatmap(images[place]) for place in (4, 0, 7)]
+
+    first = WRITER.write(result, images, heatmaps)
+    further = WRITER.further(result, images, heatmaps)
+
+    drawn = [first, *further]
+    shown = [ds.SourceImageSequence[0].ReferencedSOPInstanceUID for ds in drawn]
+    assert shown[0] == result.findings[0].region.sop_instance_uid
+    assert shown == [images[place].SOPInstanceUID for place in (0, 4, 7)]
+    assert [ds.InstanceNumber for ds in drawn] == [1, 2, 3]
+    assert len({ds.SOPInstanceUID for ds in drawn}) == len(drawn)
+    assert {ds.SeriesInstanceUID for ds in drawn} == {WRITER.reference(result).series_instance_uid}
+    assert to_file(further[1]) == to_file(WRITER.further(result, images, heatmaps)[1])
+
+
+def test_further_of_one_image_is_nothing() -> None:
+    film = builders.Film().build()
+    assert WRITER.further(builders.result([film]), [film], [builders.heatmap(film)]) == ()

@@ -87,7 +87,7 @@ def refused(words: str) -> WorklistItem:
         modality=words, study_description=words, state=RunState.REFUSED, priority=None,
         priority_reason=None, findings=(), model=None, error=None, received_at=None,
         refusal=Refusal(RefusalCode.MODALITY_NOT_SUPPORTED, f"No model reads modality {words}."),
-        reported_at=None, wait_s=None, assessment=None, viewer_url="", report=None,
+        reported_at=None, wait_s=None, assessment=None, viewer_url="", report=None, images=None,
     )  # fmt: skip
 
 

@@ -128,13 +128,15 @@ def test_write_references_exactly_its_sources(writer: ResultWriter, sources: lis
     assert referenced(ds) == (read if writer.name == "sr" else key)
 
 
-def test_reference_other_run_is_another_object_of_the_same_series(writer: ResultWriter) -> None:
+def test_reference_other_run_is_another_object_in_a_series_of_its_own(writer: ResultWriter) -> None:
     film = builders.Film().build()
     first = writer.reference(builders.result([film], run_identity="a"))
     second = writer.reference(builders.result([film], run_identity="b"))
 
     assert first.sop_instance_uid != second.sop_instance_uid
-    assert first.series_instance_uid == second.series_instance_uid
+    assert first.series_instance_uid != second.series_instance_uid
+    again = writer.reference(builders.result([film], run_identity="a"))
+    assert again == first
 
 
 def test_reference_two_writers_never_share_a_uid() -> None:

@@ -1,7 +1,8 @@
 """Source headers in every character set."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -126,7 +127,6 @@ def test_headers_text_that_belies_its_charset_is_still_reported() -> None:
         ("PatientSex", "X"),
         ("StudyTime", "half past"),
         ("PatientAge", "62"),
-        ("TimezoneOffsetFromUTC", "CET"),
         ("SliceThickness", "thin"),
     ],
 )
@@ -134,6 +134,11 @@ def test_headers_impossible_value_is_left_out(keyword: str, value: str) -> None:
     ds = reported(_spoilt(keyword, value.encode(), builders.Film().build()))
     assert not ds.get(keyword)
     assert ds.PatientID == "PID-0001"
+
+
+def test_headers_impossible_zone_gives_way_to_the_nodes() -> None:
+    film = _spoilt("TimezoneOffsetFromUTC", b"CET", builders.Film().build())
+    assert reported(film).TimezoneOffsetFromUTC == "+0000"
 
 
 def _spoilt(keyword: str, value: bytes, film: Dataset) -> Dataset:
@@ -170,7 +175,7 @@ def test_local_time_any_offset_is_the_same_moment(naive: datetime, minutes: int)
     clean = Dataset()
     clean.TimezoneOffsetFromUTC = f"{sign}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
 
-    local = source.local_time(at, clean)
+    local = source.local_time(at, clean, None)
 
     assert local == at
     offset = local.utcoffset()
@@ -178,5 +183,9 @@ def test_local_time_any_offset_is_the_same_moment(naive: datetime, minutes: int)
     assert offset.total_seconds() == 60 * minutes
 
 
-def test_local_time_without_an_offset_is_utc() -> None:
-    assert source.local_time(builders.COMPLETED_AT, Dataset()).tzinfo is UTC
+def test_local_time_without_an_offset_is_the_nodes() -> None:
+    for name, minutes in (("UTC", 0), ("Asia/Kathmandu", 345), ("America/St_Johns", -210)):
+        zone = ZoneInfo(name)
+        local = source.local_time(builders.COMPLETED_AT, Dataset(), zone)
+        assert local == builders.COMPLETED_AT
+        assert local.utcoffset() == timedelta(minutes=minutes)

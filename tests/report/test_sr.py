@@ -1,11 +1,15 @@
 """The report as a whole, where no validator looks (language, relationships, flags)."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from pydicom.dataset import Dataset
 
 from dicom_node import codes
 from dicom_node.codes import Code
 from dicom_node.errors import ReportError
+from dicom_node.report.provenance import Station
+from dicom_node.report.sr import SrWriter
 from tests import builders
 from tests.sources import SOURCES
 from tests.srtree import (
@@ -133,3 +137,36 @@ def test_no_findings_raises() -> None:
     film = builders.Film().build()
     with pytest.raises(ReportError, match="cannot be built"):
         WRITER.write(builders.result([film], findings=()), [film], [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "time"),
+    [("UTC", "+0000", "104730"), ("Asia/Kathmandu", "+0545", "163230"),
+     ("America/St_Johns", "-0330", "071730")],
+)  # fmt: skip
+def test_times_are_the_sites_and_say_so(zone: str, offset: str, time: str) -> None:
+    film = builders.Film().build()
+    writer = SrWriter(Station("AITRIAGE", ZoneInfo(zone)))
+
+    ds = writer.write(builders.result([film]), [film], [])
+
+    assert ds.TimezoneOffsetFromUTC == offset
+    assert str(ds.ContentTime).startswith(time)
+
+
+def test_tracking_identifiers_say_what_is_tracked() -> None:
+    tracked = [item.TextValue for item in tree(film_report()) if name(item) == "112039"]
+    assert tracked[0] == "Cornerstone3DTools@^0.1.0:RectangleROI:AI COVID-19"
+    assert len(set(tracked)) == len(tracked)
+
+
+def test_private_codes_have_their_scheme_identified() -> None:
+    (scheme,) = film_report().CodingSchemeIdentificationSequence
+    assert scheme.CodingSchemeDesignator == codes.OWN_SCHEME
+    assert scheme.CodingSchemeUID.startswith("2.25.")
+    assert scheme.CodingSchemeResponsibleOrganization == codes.MANUFACTURER
+
+
+def test_instance_numbers_count_the_runs() -> None:
+    assert film_report().InstanceNumber == 1
+    assert film_report(number=3).InstanceNumber == 3

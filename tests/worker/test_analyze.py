@@ -63,7 +63,9 @@ def test_analyze_picture_needs_a_modality(tmp_path: Path) -> None:
     picture = tmp_path / "blank.png"
     Image.new("L", (512, 512), 128).save(picture)
     assert analyze(picture)[1]["refusal"]["code"] == "MODALITY_NOT_SUPPORTED"
-    assert analyze(picture, "--modality", "CR")[1]["refusal"]["code"] == "BLANK_IMAGE"
+    for modality in ("CR", "DX"):
+        told = analyze(picture, "--modality", modality)[1]
+        assert (told["modality"], told["refusal"]["code"]) == (modality, "BLANK_IMAGE")
 
 
 @pytest.mark.data

@@ -1,19 +1,22 @@
-"""Files on their way to destinations, whatever dies while they are written."""
+"""Results on their way to destinations, whatever dies or fails while they are sent."""
 
-from collections.abc import Iterator, Sequence
+import os
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from dicom_node.domain import Claim, ObjectRef
-from dicom_node.errors import DeliveryFailed, StoreRejected, StudyNotFound
+from dicom_node.domain import Claim
+from dicom_node.errors import ArchiveAway, DeliveryFailed, StoreRejected, StudyNotFound
 from dicom_node.ledger import Ledger, open_ledger
-from dicom_node.ledger.database import Database
-from dicom_node.ledger.deliveries import DeliveryBook
 from dicom_node.policy import Retry
-from tests.ledgers import finish, start
-from worker.deliveries import deliver_due
-from worker.outbox import Outbox
+from tests.ledgers import finish, report, start
+from worker.deliveries import Sender
+from worker.outbox import LONGEST_S, Outbox
+
+AT_ONCE = Retry(attempts=3, first_delay_s=0, longest_delay_s=0)
+SR, HEATMAP = "2.25.11", "2.25.12"
 
 
 @pytest.fixture
@@ -23,41 +26,22 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-_REPORT = ObjectRef("1.2.840.10008.5.1.4.1.1.88.34", "2.25.1", "2.25.9")
-AT_ONCE = Retry(attempts=3, first_delay_s=0, longest_delay_s=0)
-
-
-def test_second_writing_never_shows_a_reader_half_a_file(tmp_path: Path, ledger: Ledger) -> None:
-    """A reader that has the first file open keeps it; the second takes its place whole."""
-    run_id = start(ledger).run_id
-    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
-    outbox.post(ledger.deliveries, run_id, "sr", _REPORT, b"first")
-    file = tmp_path / "outbox" / "2.25.1.dcm"
-    with file.open("rb") as reader:
-        outbox.post(ledger.deliveries, run_id, "sr", _REPORT, b"second, longer")
-        assert reader.read() == b"first"
-    assert file.read_bytes() == b"second, longer"
-    assert [f.name for f in file.parent.iterdir()] == [file.name]
-
-
-def test_folder_that_cannot_be_written_may_pass(tmp_path: Path, ledger: Ledger) -> None:
-    (tmp_path / "outbox").write_text("a file where the folder should be", encoding="utf-8")
-    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
-    with pytest.raises(DeliveryFailed) as caught:
-        outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")
-    assert caught.value.retryable
-
-
 class Archived:
     """The results that the archive holds."""
 
     def __init__(self, **results: bytes) -> None:
-        self._results = results
+        self.results = results
+        self.away = False
 
     def result(self, sop_instance_uid: str) -> bytes:
-        if sop_instance_uid not in self._results:
+        if self.away:
+            raise ArchiveAway("nobody listens")
+        if sop_instance_uid not in self.results:
             raise StudyNotFound(f"object {sop_instance_uid} is no longer in the archive")
-        return self._results[sop_instance_uid]
+        return self.results[sop_instance_uid]
+
+
+BOTH = {SR: b"report", HEATMAP: b"heatmap"}
 
 
 class Place:
@@ -79,145 +63,185 @@ class Place:
         self.received.append(dicom_file.read_bytes())
 
 
-def test_file_goes_when_every_destination_has_it(tmp_path: Path, ledger: Ledger) -> None:
-    wanted = frozenset({"sr"})
-    outbox = Outbox(tmp_path / "outbox", (("pacs", wanted), ("research", wanted)))
-    outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")
+class Desk:
+    """A sender on a ledger, an archive and some places."""
+
+    def __init__(self, folder: Path, ledger: Ledger, *places: Place) -> None:
+        self.archive = Archived(**BOTH)
+        self.folder = folder / "outbox"
+        self._ledger = ledger
+        self._sender = Sender(
+            ledger.deliveries,
+            {place.name: place for place in places},
+            self.archive,
+            AT_ONCE,
+            Outbox(self.folder),
+        )
+
+    def report(self, *wanted: str, places: tuple[str, ...] = ("pacs",)) -> Claim:
+        """Let each place want these objects of a run, which is reported then."""
+        self._ledger.deliveries.want({place: set(wanted) for place in places})
+        return report(self._ledger)
+
+    def round(self) -> None:
+        """Send what is due; nothing of a patient is left in the outbox afterwards."""
+        self._sender.round()
+        assert not self.folder.exists() or list(self.folder.iterdir()) == []
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Return how many deliveries are in each state."""
+        return self._ledger.queries.counts().deliveries
+
+
+def test_folder_that_cannot_be_written_may_pass(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file where the folder should be")
+    with pytest.raises(DeliveryFailed) as caught, Outbox(tmp_path / "outbox").holding("1", b""):
+        pass
+    assert caught.value.retryable
+
+
+def test_every_place_gets_the_object_and_no_file_stays(tmp_path: Path, ledger: Ledger) -> None:
     near, far = Place("pacs"), Place("research", on=False)
-    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, Archived(), AT_ONCE)
-    file = tmp_path / "outbox" / "2.25.1.dcm"
-    assert file.exists()
+    desk = Desk(tmp_path, ledger, near, far)
+    desk.report("sr", places=("pacs", "research"))
+    desk.round()
     far.on = True
-    deliver_due(ledger.deliveries, {"pacs": near, "research": far}, Archived(), AT_ONCE)
+    desk.round()
     assert near.received == far.received == [b"report"]
-    assert not file.exists()
+    assert desk.states == {"DELIVERED": 2}
 
 
-def two_objects(tmp_path: Path, ledger: Ledger) -> None:
-    """Post two objects, each to both places."""
-    wanted = frozenset({"sr"})
-    outbox = Outbox(tmp_path / "outbox", (("far", wanted), ("near", wanted)))
-    run_id = start(ledger).run_id
-    for number in (1, 2):
-        ref = ObjectRef(_REPORT.sop_class_uid, f"2.25.{number}", "2.25.9")
-        outbox.post(ledger.deliveries, run_id, "sr", ref, b"report")
+def test_file_of_a_sender_that_was_killed_goes_when_it_is_old(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    old, new = tmp_path / "2.25.1.dcm", tmp_path / "2.25.2.dcm"
+    for file in (old, new):
+        file.write_bytes(b"a patient")
+    long_ago = time.time() - LONGEST_S - 1
+    os.utime(old, (long_ago, long_ago))
+    assert outbox.clear() == 1
+    assert list(tmp_path.iterdir()) == [new]
+    assert Outbox(tmp_path / "none").clear() == 0
 
 
 def test_place_that_is_away_is_asked_once_in_a_round(tmp_path: Path, ledger: Ledger) -> None:
-    two_objects(tmp_path, ledger)
     far, near = Place("far", on=False), Place("near")
-    deliver_due(ledger.deliveries, {"far": far, "near": near}, Archived(), AT_ONCE)
+    desk = Desk(tmp_path, ledger, far, near)
+    desk.report("sr", "heatmap", places=("far", "near"))
+    desk.round()
     assert (far.calls, near.calls) == (1, 2)
     far.on = True
-    deliver_due(ledger.deliveries, {"far": far, "near": near}, Archived(), AT_ONCE)
+    desk.round()
     assert (far.calls, near.calls) == (3, 2)
 
 
 def test_object_that_nobody_foresaw_holds_up_no_other(tmp_path: Path, ledger: Ledger) -> None:
-    two_objects(tmp_path, ledger)
     odd, near = Place("far"), Place("near")
     odd.fault = ValueError("SECRET^PATIENT")
-    deliver_due(ledger.deliveries, {"far": odd, "near": near}, Archived(), AT_ONCE)
+    desk = Desk(tmp_path, ledger, odd, near)
+    desk.report("sr", "heatmap", places=("far", "near"))
+    desk.round()
     assert (odd.calls, near.calls) == (2, 2)
     odd.fault = None
-    deliver_due(ledger.deliveries, {"far": odd, "near": near}, Archived(), AT_ONCE)
+    desk.round()
     assert len(odd.received) == 2
 
 
-def test_object_that_every_place_has_is_not_left_behind(tmp_path: Path, ledger: Ledger) -> None:
-    """A worker that died after the delivery comes back and posts the same once more."""
-    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
-    run_id = start(ledger).run_id
-    for _ in range(2):
-        outbox.post(ledger.deliveries, run_id, "sr", _REPORT, b"report")
-        deliver_due(ledger.deliveries, {"pacs": Place("pacs")}, Archived(), AT_ONCE)
-        assert list((tmp_path / "outbox").iterdir()) == []
-
-
-def test_object_that_was_given_up_is_kept_in_the_archive_alone(
-    tmp_path: Path, ledger: Ledger
-) -> None:
-    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
-    outbox.post(ledger.deliveries, start(ledger).run_id, "sr", _REPORT, b"report")
+def test_archive_that_is_away_costs_no_attempt(tmp_path: Path, ledger: Ledger) -> None:
     pacs = Place("pacs")
-    pacs.fault = StoreRejected("not this one")
-    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
-    assert ledger.queries.counts().deliveries == {"FAILED": 1}
-    assert list((tmp_path / "outbox").iterdir()) == []
+    desk = Desk(tmp_path, ledger, pacs)
+    claim = desk.report("sr")
+    desk.archive.away = True
+    desk.round()
+    detail = ledger.queries.detail(claim.study_instance_uid)
+    assert detail is not None
+    assert [(one.state, one.attempts) for one in detail.deliveries] == [("PENDING", 0)]
+    assert pacs.calls == 0
 
 
-def given_up(tmp_path: Path, ledger: Ledger, pacs: Place) -> Claim:
+def given_up(desk: Desk, pacs: Place) -> Claim:
     """Let a PACS refuse the report of a run; return the run's claim."""
-    outbox = Outbox(tmp_path / "outbox", (("pacs", frozenset({"sr"})),))
-    claim = start(ledger)
-    outbox.post(ledger.deliveries, claim.run_id, "sr", _REPORT, b"report")
+    claim = desk.report("sr")
     pacs.fault = StoreRejected("not this one")
-    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
+    desk.round()
     pacs.fault = None
-    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+    assert desk.states == {"FAILED": 1}
     return claim
 
 
-def test_delivery_that_was_given_up_is_sent_from_the_archive_when_asked_for(
-    tmp_path: Path, ledger: Ledger
-) -> None:
+def test_delivery_that_was_given_up_is_sent_when_asked_for(tmp_path: Path, ledger: Ledger) -> None:
     pacs = Place("pacs")
-    claim = given_up(tmp_path, ledger, pacs)
-    finish(ledger, claim)
+    desk = Desk(tmp_path, ledger, pacs)
+    given_up(desk, pacs)
 
     (revived,) = ledger.deliveries.revive_failed("anna")
-    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(**{"2.25.1": b"report"}), AT_ONCE)
+    desk.round()
 
-    assert (revived.destination, revived.sop_instance_uid) == ("pacs", "2.25.1")
+    assert (revived.destination, revived.sop_instance_uid) == ("pacs", SR)
     assert pacs.received == [b"report"]
-    assert ledger.queries.counts().deliveries == {"DELIVERED": 1}
-    assert list((tmp_path / "outbox").iterdir()) == []
+    assert desk.states == {"DELIVERED": 1}
     told = {entry.action: entry.actor for entry in ledger.audit.entries()}
     assert (told["report.redeliver"], told["report.deliver"]) == ("anna", "node")
     assert ledger.deliveries.revive_failed("anna") == ()
 
 
-def test_delivery_of_what_the_archive_lost_fails_again(tmp_path: Path, ledger: Ledger) -> None:
+def test_delivery_of_what_the_archive_lost_fails(tmp_path: Path, ledger: Ledger) -> None:
     pacs = Place("pacs")
-    finish(ledger, given_up(tmp_path, ledger, pacs))
-    ledger.deliveries.revive_failed("anna")
-
-    deliver_due(ledger.deliveries, {"pacs": pacs}, Archived(), AT_ONCE)
-
+    desk = Desk(tmp_path, ledger, pacs)
+    desk.report("sr")
+    desk.archive.results.clear()
+    desk.round()
     assert pacs.received == []
-    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+    assert desk.states == {"FAILED": 1}
 
 
 def test_delivery_of_a_run_that_does_not_stand_is_not_revived(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    given_up(tmp_path, ledger, Place("pacs"))
+    pacs = Place("pacs")
+    desk = Desk(tmp_path, ledger, pacs)
+    given_up(desk, pacs)
+    desk.archive.results["2.25.21"] = b"second report"
+    report(ledger, "images-2")
+
+    desk.round()
 
     assert ledger.deliveries.revive_failed("anna") == ()
-    assert ledger.queries.counts().deliveries == {"FAILED": 1}
+    assert desk.states == {"DELIVERED": 1, "FAILED": 1}
 
 
-class SweptBetween(DeliveryBook):
-    """A book after each of whose writings the other process sends what is due."""
-
-    def __init__(self, database: Database, places: dict[str, Place]) -> None:
-        super().__init__(database)
-        self._places = places
-
-    def plan(
-        self, run_id: str, destinations: Sequence[str], sop_instance_uid: str, file: str
-    ) -> bool:
-        pending = super().plan(run_id, destinations, sop_instance_uid, file)
-        deliver_due(self, self._places, Archived(), AT_ONCE)
-        return pending
-
-
-def test_object_sent_while_it_is_planned_reaches_every_place(
+def test_object_that_the_archive_does_not_hold_is_sent_though_its_run_was_superseded(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    places = {name: Place(name) for name in ("far", "near")}
-    wanted = frozenset({"sr"})
-    outbox = Outbox(tmp_path / "outbox", (("far", wanted), ("near", wanted)))
-    book = SweptBetween(ledger.database, places)
-    outbox.post(book, start(ledger).run_id, "sr", _REPORT, b"report")
-    assert [place.received for place in places.values()] == [[b"report"]] * 2
+    pacs = Place("pacs", on=False)
+    desk = Desk(tmp_path, ledger, pacs)
+    ledger.deliveries.want({"pacs": {"sr", "rejection"}})
+    claim = start(ledger)
+    assert [ledger.deliveries.post(claim, "rejection", "2.25.5", b"note") for _ in "12"] == [1, 0]
+    finish(ledger, claim)
+    desk.archive.results["2.25.21"] = b"second report"
+    report(ledger, "images-2")
+    desk.round()
+    pacs.on = True
+    desk.round()
+    assert sorted(pacs.received) == [b"note", b"second report"]
+    assert ledger.deliveries.posted("2.25.5") is None
+    assert desk.states == {"DELIVERED": 2, "WITHDRAWN": 1}
+
+
+def test_object_that_the_archive_does_not_hold_is_revived_though_its_run_was_superseded(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    pacs = Place("pacs")
+    desk = Desk(tmp_path, ledger, pacs)
+    ledger.deliveries.want({"pacs": {"rejection"}})
+    claim = start(ledger)
+    ledger.deliveries.post(claim, "rejection", "2.25.5", b"note")
+    pacs.fault = StoreRejected("no notes here")
+    desk.round()
+    finish(ledger, claim)
+    report(ledger, "images-2")
+    pacs.fault = None
+    assert [one.sop_instance_uid for one in ledger.deliveries.revive_failed("anna")] == ["2.25.5"]
+    desk.round()
+    assert pacs.received == [b"note"]

@@ -22,12 +22,14 @@ from dicom_node.ledger import Ledger, open_ledger
 from dicom_node.pixels.wrap import encode
 from dicom_node.settings import Settings
 from tests.builders import Film
-from tests.ledgers import start
+from tests.ledgers import finish, start
 from tests.listings import ListedArchive, ListedQueue, series, study
 from tests.pacs import SilentPacs
 from worker import tasks
 from worker.app import app
+from worker.deliveries import Sender
 from worker.lifecycle import Intake, Node
+from worker.outbox import Outbox
 
 POLICY = policy.load()
 PATIENCE_S = 60
@@ -40,16 +42,22 @@ class Desk:
     pacs: SilentPacs
     parts: Intake
 
-    def deliver(self, file: Path) -> None:
+    def deliver(self) -> None:
         """Plan a delivery to the silent PACS."""
-        file.write_bytes(encode(Film().build()))
-        run = start(self.ledger).run_id
-        self.ledger.deliveries.plan(run, ["pacs"], "2.25.1", str(file))
+        finish(self.ledger, start(self.ledger))
 
     def state(self, uid: str) -> RunState:
         detail = self.ledger.queries.detail(uid)
         assert detail is not None
         return detail.item.state
+
+
+class Report:
+    """An archive that has every result."""
+
+    def result(self, sop_instance_uid: str) -> bytes:
+        del sop_instance_uid
+        return encode(Film().build())
 
 
 @pytest.fixture
@@ -64,9 +72,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     reconcile = Reconcile(archive, ledger.studies, admission, POLICY.retry)
     relay = Relay(ledger.audit, ledger.studies, None, ("A", "h"))
     orthanc = cast("OrthancArchive", archive)
-    node = Node(settings, POLICY, orthanc, ledger, destinations.build(settings))
+    node = Node(settings, POLICY, orthanc, ledger, Outbox(tmp_path / "outbox"))
+    ledger.deliveries.want({"pacs": {"sr"}})
+    sender = Sender(
+        ledger.deliveries, destinations.build(settings), Report(), POLICY.retry, node.outbox
+    )
     departures = Departures(archive, ledger.studies)
-    parts = Intake(node, admission, reconcile, departures, relay)
+    parts = Intake(node, admission, reconcile, departures, relay, sender)
     monkeypatch.setattr(tasks, "intake", lambda: parts)
     yield Desk(archive, ledger, pacs, parts)
     pacs.close()
@@ -79,8 +91,8 @@ def aside(task: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def test_silent_destination_holds_up_no_study(desk: Desk, tmp_path: Path) -> None:
-    desk.deliver(tmp_path / "report.dcm")
+def test_silent_destination_holds_up_no_study(desk: Desk) -> None:
+    desk.deliver()
     delivering = aside(tasks.deliver)
     assert desk.pacs.called.wait(PATIENCE_S)
     film = study([series("film", "CR")], name="film")

@@ -1,6 +1,7 @@
 """The reading order."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from dicom_node import policy
 from dicom_node.domain import (
+    IMAGELESS,
     Assessment,
     Failure,
     Priority,
@@ -57,6 +59,7 @@ def item(
         assessment=ASSESSED if assessed else None,
         viewer_url="",
         report=None,
+        images=None,
     )
 
 
@@ -194,3 +197,16 @@ def test_order_of_what_has_not_moved_is_not_changed_by_time(
     arrived = [i for i in items if i.received_at and i.received_at <= min(NOW, later)]
     kept = [i for i in arrived if i.study_instance_uid not in gone]
     assert order(kept, POLICY, NOW) == order(kept, POLICY, later)
+
+
+@given(
+    st.sampled_from(sorted(IMAGELESS)),
+    st.sampled_from([RunState.RECEIVED, RunState.REFUSED, RunState.FAILED]),
+    st.floats(0, 100_000),
+)
+def test_study_of_documents_alone_never_comes_before_routine(
+    modality: str, state: RunState, waited_min: float
+) -> None:
+    documents = replace(item("1", state, None, waited_min), modality=modality)
+    routine = item("2", REPORTED, Priority.ROUTINE)
+    assert uids(order([documents, routine], POLICY, NOW)) == ["2", "1"]

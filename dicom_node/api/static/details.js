@@ -146,12 +146,20 @@ function identity(study) {
     ["State", state],
     ["Priority", study.priority && `${priority}: ${labelWords(study.priority_reason ?? "")}`],
     ["Study", [study.modality, study.study_description].filter(Boolean).join(" · ")],
+    ["Images", imagesWords(study.images)],
     ["Patient ID", study.patient_id],
     ["Accession", study.accession_number],
     ["Received", time(study.received_at)],
     ["Reported", time(study.reported_at)],
     ["Study UID", study.study_instance_uid],
   ]);
+}
+
+/** How many images were read, and why the others were not; "" where an older version read them. */
+function imagesWords(images) {
+  if (!images) return "";
+  const left = images.left_out.map(({ count, reason }) => `Not read: ${count}. ${reason}`);
+  return [`${images.read} of ${images.eligible} read.`, ...left].join(" ");
 }
 
 function ending(study) {

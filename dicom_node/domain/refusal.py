@@ -1,0 +1,39 @@
+"""Why the node declines to read something."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefusalCode(StrEnum):
+    """Why the node declines to read a study."""
+
+    NO_ELIGIBLE_SERIES = "NO_ELIGIBLE_SERIES"
+    MODALITY_NOT_SUPPORTED = "MODALITY_NOT_SUPPORTED"
+    SOP_CLASS_NOT_SUPPORTED = "SOP_CLASS_NOT_SUPPORTED"
+    MULTIFRAME_NOT_SUPPORTED = "MULTIFRAME_NOT_SUPPORTED"
+    NO_PIXEL_DATA = "NO_PIXEL_DATA"
+    TRANSFER_SYNTAX_NOT_SUPPORTED = "TRANSFER_SYNTAX_NOT_SUPPORTED"
+    UNDECODABLE = "UNDECODABLE"
+    INCONSISTENT_HEADER = "INCONSISTENT_HEADER"
+    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
+    BLANK_IMAGE = "BLANK_IMAGE"
+    SCREEN_CAPTURE = "SCREEN_CAPTURE"
+    PATIENT_MISMATCH = "PATIENT_MISMATCH"
+    DUPLICATE_SOP_INSTANCE_UID = "DUPLICATE_SOP_INSTANCE_UID"
+    SCOUT = "SCOUT"
+    NOT_AXIAL = "NOT_AXIAL"
+    TOO_FEW_SLICES = "TOO_FEW_SLICES"
+    NO_LUNG = "NO_LUNG"
+    NOT_CHEST = "NOT_CHEST"
+    NOT_FRONTAL = "NOT_FRONTAL"
+    NOT_UPRIGHT = "NOT_UPRIGHT"
+    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A coded decline with one sentence for the reader."""
+
+    code: RefusalCode
+    reason: str

@@ -1,0 +1,16 @@
+"""``python -m bench.latency`` needs what script/setup installs, and no more."""
+
+import subprocess
+import sys
+
+
+def test_latency_imports_neither_tests_nor_their_tools() -> None:
+    code = (
+        "import sys, bench.latency;"
+        "found = {'tests', 'pytest', 'tenacity', 'hypothesis', 'playwright'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(found)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
