@@ -1,9 +1,10 @@
 """The DICOM door alone: HAProxy, the relay and Orthanc with its plugin, as a node starts them."""
 
+import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class Door:
 
     settings: Settings
     home: Path
+    environment: Mapping[str, str]
     _running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     restarts: int = 0
     """How often Orthanc had to be started again."""
@@ -37,7 +39,7 @@ class Door:
         """Open a door with its home in this folder."""
         ports = {name: free_port() for name in ("orthanc_http_port", "orthanc_dicom_port")}
         values = {"home": home, "http_port": free_port(), "dicom_port": free_port(), **ports}
-        door = cls(Settings.model_validate(values | site), home)
+        door = cls(Settings.model_validate(values | site), home, _variables(values | site))
         layout = Layout.of(door.settings)
         layout.create()
         binding.prepare(layout, door.settings.orthanc_address)
@@ -117,13 +119,19 @@ class Door:
         return 0
 
     def _start(self, part: Program) -> None:
-        port = str(self.settings.orthanc_dicom_port)
-        site = {"NODE_HOME": str(self.home), "NODE_ORTHANC_DICOM_PORT": port}
         with (self.home / "logs" / f"{part.name}.log").open("ab") as log:
             self._running[part.name] = subprocess.Popen(
                 part.command,
-                env={**os.environ, **site, **part.environment},
+                env={**os.environ, **self.environment, **part.environment},
                 cwd=part.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+
+def _variables(site: Mapping[str, object]) -> dict[str, str]:
+    """Return settings as the environment variables that they are read from."""
+    return {
+        f"NODE_{name.upper()}": json.dumps(value) if isinstance(value, list) else str(value)
+        for name, value in site.items()
+    }

@@ -10,18 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, cast
 
-from pydicom import Dataset
-from pydicom.uid import UID
-from pynetdicom.dsutils import encode
-
 from dicom_node import log
-from dicom_node.errors import AssociationBroken, ObjectRefused
+from dicom_node.errors import AssociationBroken
+from dicom_node.relay.commitment import Commitments
+from dicom_node.relay.response import response
 from dicom_node.relay.sender import (
     ABORT,
     HEAD,
-    P_DATA,
     RELEASE_RP,
-    Command,
     Next,
     Sender,
     accepted_contexts,
@@ -37,9 +33,8 @@ _CHUNK: Final = 1 << 18
 _LONGEST_GREETING: Final = 1 << 16
 _GREETING_S: Final = 60.0
 _CONNECT_S: Final = 5.0
-_NO_DATA_SET: Final = 0x0101
-_RESPONSE: Final = 0x8000
-_FINAL_COMMAND: Final = 3
+_CALLING: Final = slice(26, 42)
+"""Where the calling AE title stands in an A-ASSOCIATE-RQ (PS3.8 9.3.2)."""
 
 
 class _Side(asyncio.BufferedProtocol):
@@ -167,9 +162,11 @@ class Upstream(_Side):
 class Conversation(_Side):
     """One caller's connection, from its A-ASSOCIATE-RQ to its end; in ``under_way`` until then."""
 
-    def __init__(self, orthanc: Orthanc, under_way: "set[Conversation]") -> None:
+    def __init__(
+        self, orthanc: Orthanc, commitments: Commitments, under_way: "set[Conversation]"
+    ) -> None:
         super().__init__()
-        self._orthanc, self._under_way = orthanc, under_way
+        self._orthanc, self._commitments, self._under_way = orthanc, commitments, under_way
         self._sender = Sender()
         self._request = b""
         self._upstream: Upstream | None = None
@@ -319,26 +316,13 @@ class Conversation(_Side):
         self.transport.close()
 
     def _answer(self) -> None:
-        command, refusal = self._sender.answered()
-        log.get().warning("dicom.object_refused", sop_uid=command.sop_instance, error=str(refusal))
-        self.transport.write(response(command, refusal))
-
-
-def response(command: Command, refusal: ObjectRefused) -> bytes:
-    """Return the P-DATA-TF that refuses what a command's data set holds (PS3.7 9.3, annex C)."""
-    answer = Dataset()
-    if UID(command.sop_class).is_valid:
-        answer.AffectedSOPClassUID = command.sop_class
-    answer.CommandField = command.field | _RESPONSE
-    answer.MessageIDBeingRespondedTo = command.message
-    answer.CommandDataSetType = _NO_DATA_SET
-    answer.Status = refusal.reason
-    answer.ErrorComment = str(refusal)[:64]
-    if UID(command.sop_instance).is_valid:
-        answer.AffectedSOPInstanceUID = command.sop_instance
-    body = encode(answer, is_implicit_vr=True, is_little_endian=True) or b""
-    length = Dataset()
-    length.CommandGroupLength = len(body)
-    said = (encode(length, is_implicit_vr=True, is_little_endian=True) or b"") + body
-    fragment = (len(said) + 2).to_bytes(4) + bytes([command.context, _FINAL_COMMAND]) + said
-    return HEAD.pack(P_DATA, len(fragment)) + fragment
+        kept = self._sender.answered()
+        command, refusal = kept.command, kept.refusal
+        if refusal is not None:
+            uid = command.sop_instance
+            log.get().warning("dicom.object_refused", sop_uid=uid, error=str(refusal))
+            self.transport.write(response(command, refusal.reason, str(refusal)))
+            return
+        title = self._request[_CALLING].decode("ascii", "replace").strip()
+        status, why = self._commitments.answer(title, kept)
+        self.transport.write(response(command, status, why))

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Final
 
 from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from dicom_node.errors import AssociationBroken, ObjectRefused
 from dicom_node.pixels.inflation import LARGEST_BYTES
@@ -45,13 +46,20 @@ LARGEST_PLAIN_BYTES: Final = 2 << 30
 """Of a data set: more than the largest study that the policy lets through, and what DCMTK takes."""
 
 _MOST_COMMAND_BYTES: Final = 1 << 16
+_LONGEST_REQUEST: Final = 16 << 20
+"""Bytes of a request for storage commitment: of about a hundred thousand instances."""
+
+N_ACTION_RQ: Final = 0x0130
 _NO_DATA_SET: Final = 0x0101
 _KEPT: Final = {
     0x00000002: "sop_class",
+    0x00000003: "requested_class",
     0x00000100: "field",
     0x00000110: "message",
     0x00000800: "data_set",
     0x00001000: "sop_instance",
+    0x00001001: "requested_instance",
+    0x00001008: "action",
 }
 _PIECE: Final = 1 << 20
 _NUMBER_BYTES: Final = 2
@@ -62,10 +70,10 @@ class Next(Enum):
 
     PASS_ON = auto()
     SWALLOW = auto()
-    """It is of a data set that was refused."""
+    """It is of a request that Orthanc does not get."""
 
     ANSWER = auto()
-    """The data set that was refused is over: now its sender gets the status."""
+    """That request is over: now its sender gets the status."""
 
     RELEASE = auto()
 
@@ -80,6 +88,23 @@ class Command:
     sop_class: str
     sop_instance: str
     has_data_set: bool
+    action: int | None = None
+    """Of an N-ACTION, whose class and instance are the requested ones."""
+
+    @property
+    def asks_for_commitment(self) -> bool:
+        """Whether it is one of the Storage Commitment Push Model (PS3.4 J.3)."""
+        return self.field == N_ACTION_RQ and self.sop_class == StorageCommitmentPushModel
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A request that Orthanc does not get: ``refusal`` says why, or the relay answers it itself."""
+
+    command: Command
+    refusal: ObjectRefused | None
+    data_set: bytes
+    syntax: str
 
 
 class DataSet:
@@ -128,6 +153,8 @@ class Sender:
     _control: int = 0
     _spoken: bytearray = field(default_factory=bytearray)
     _data_set: DataSet | None = None
+    _own: bytearray | None = None
+    """What came of a request that the relay answers itself."""
 
     def read(self, chunk: bytes | memoryview) -> Next:
         """Read what came; raises AssociationBroken where it is no DICOM."""
@@ -145,19 +172,23 @@ class Sender:
                 at += len(piece)
                 if len(self._head) == head.size and self._begins() == RELEASE_RQ:
                     what = Next.RELEASE
-            if self._refusal is not None and self.message_bytes is None:
+            if self._keeps and self.message_bytes is None:
                 if at < len(view) or self._pdu_left:
                     raise AssociationBroken("the caller does not wait for an answer")
                 return Next.ANSWER
-        return what if self._refusal is None else Next.SWALLOW
+        return Next.SWALLOW if self._keeps else what
 
-    def answered(self) -> tuple[Command, ObjectRefused]:
+    def answered(self) -> Kept:
         """Return what is to be answered after `Next.ANSWER`, and go on as if it had not been."""
-        command, refusal = self._command, self._refusal
-        self._command = self._refusal = None
-        if command is None or refusal is None:
-            raise AssociationBroken("nothing was refused")
-        return command, refusal
+        command, refusal, own = self._command, self._refusal, self._own
+        self._command = self._refusal = self._own = None
+        if command is None:
+            raise AssociationBroken("nothing was kept back")
+        return Kept(command, refusal, bytes(own or b""), self.contexts[command.context])
+
+    @property
+    def _keeps(self) -> bool:
+        return self._refusal is not None or self._own is not None
 
     def _begins(self) -> int | None:
         """Read the head of a PDU or of a fragment; return the type of a PDU."""
@@ -207,6 +238,7 @@ class Sender:
                 raise AssociationBroken("a command is longer than any there is")
         elif self._refusal is None and self._data_set is not None:
             self._look(self._data_set, piece)
+            self._keep(piece)
         if not self._fragment_left:
             self._fragment_ends()
         return len(piece)
@@ -220,6 +252,13 @@ class Sender:
         except ObjectRefused as exc:
             self._refusal = exc
 
+    def _keep(self, piece: memoryview) -> None:
+        if self._own is None:
+            return
+        self._own += piece
+        if len(self._own) > _LONGEST_REQUEST:
+            self._refusal, self._own = damaged("it is longer than any of its kind"), None
+
     def _fragment_ends(self) -> None:
         self._in_data = self._pdu_left > 0
         if not self._control & _LAST:
@@ -227,13 +266,15 @@ class Sender:
         if self._control & _COMMAND:
             self._command = _command(self._context, bytes(self._spoken))
             self._spoken.clear()
+            if self._command.asks_for_commitment:
+                self._own = bytearray()
             if self._command.has_data_set:
                 self._data_set = DataSet(self.contexts[self._context])
                 return
         elif self._data_set is not None and self._refusal is None:
             self._look(self._data_set, None)
         self._data_set = None
-        if self._refusal is None:
+        if not self._keeps:
             self._command = None
         self.message_bytes = None
 
@@ -259,9 +300,10 @@ def _command(context: int, spoken: bytes) -> Command:
         context,
         number("field"),
         0 if answers or "message" not in walk.found else number("message"),
-        text("sop_class"),
-        text("sop_instance"),
+        text("sop_class") or text("requested_class"),
+        text("sop_instance") or text("requested_instance"),
         number("data_set") != _NO_DATA_SET,
+        number("action") if "action" in walk.found else None,
     )
 
 

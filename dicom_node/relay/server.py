@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dicom_node import foreign, log, settings
+from dicom_node.relay.commitment import Commitments
 from dicom_node.relay.conversation import Conversation, Orthanc
 from dicom_node.supervision.home import Layout
 from dicom_node.supervision.listeners import listen_unix
@@ -21,13 +22,15 @@ from dicom_node.supervision.listeners import listen_unix
 _LOOK_S: Final = 1.0
 
 
-async def serve(listener: socket.socket, orthanc: Orthanc) -> None:
+async def serve(listener: socket.socket, orthanc: Orthanc, commitments: Commitments) -> None:
     """Relay until told to stop; look once a second at who keeps Orthanc waiting."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
     under_way: set[Conversation] = set()
-    server = await loop.create_unix_server(lambda: Conversation(orthanc, under_way), sock=listener)
+    server = await loop.create_unix_server(
+        lambda: Conversation(orthanc, commitments, under_way), sock=listener
+    )
     looking = asyncio.create_task(_look(under_way))
     log.get().info("relay.started", pid=os.getpid())
     await over.wait()
@@ -49,7 +52,8 @@ def main() -> None:
     foreign.contain()
     host = urlsplit(site.orthanc).hostname or ""
     listener = listen_unix(Layout.of(site).dicom_socket)
-    asyncio.run(serve(listener, Orthanc(host, site.orthanc_dicom_port)))
+    orthanc = Orthanc(host, site.orthanc_dicom_port)
+    asyncio.run(serve(listener, orthanc, Commitments.of(site)))
 
 
 if __name__ == "__main__":

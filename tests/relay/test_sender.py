@@ -74,8 +74,10 @@ def test_deep_data_set_is_swallowed_and_answered_once(seed: int, part: int) -> N
         at += size
     assert found[-1] is Next.ANSWER
     assert Next.ANSWER not in found[:-1]
-    command, refusal = reader.answered()
-    assert (command.message, command.sop_instance, refusal.reason) == (7, _UID, 0xC000)
+    kept = reader.answered()
+    assert kept.refusal is not None
+    assert (kept.command.message, kept.command.sop_instance) == (7, _UID)
+    assert kept.refusal.reason == 0xC000
     assert set(read(reader, message(sound()), sizes)) == {Next.PASS_ON}
 
 
