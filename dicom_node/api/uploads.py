@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from fastapi import Request
+from pydicom.uid import UID
 from starlette.concurrency import run_in_threadpool
 
 from dicom_node.api import bodies
@@ -24,9 +25,9 @@ from dicom_node.intake.room import OUT_OF_RESOURCES
 from dicom_node.pixels.structure import SYNTAX_NOT_SUPPORTED, Heading, examine
 from dicom_node.pixels.walk import CANNOT_UNDERSTAND, Buffer
 from dicom_node.storable import NOT_SUPPORTED, Storable
+from dicom_node.supervision import dicom_door
 
 PROCESSING_FAILURE: Final = 0x0110
-_SYNTAXES: Final = "1.2.840.10008.1.2"
 _MOST_PARTS: Final = 100_000
 _LONGEST_HEAD: Final = 8192
 _PIECE: Final = 1 << 20
@@ -158,8 +159,10 @@ def _refuse(heading: Heading, storable: Storable, study_uid: str) -> None:
         told = f"SOP class {heading.sop_class_uid} is none that this node's policy names"
         raise ObjectRefused(NOT_SUPPORTED, told)
     syntax = heading.transfer_syntax_uid
-    if syntax != _SYNTAXES and not syntax.startswith(f"{_SYNTAXES}."):
-        raise ObjectRefused(SYNTAX_NOT_SUPPORTED, f"transfer syntax {syntax} is not taken")
+    if not dicom_door.serves(syntax):
+        name = f" ({UID(syntax).name})" if UID(syntax).is_transfer_syntax else ""
+        told = f"transfer syntax {syntax}{name} is not taken: no viewer could show it"
+        raise ObjectRefused(SYNTAX_NOT_SUPPORTED, told)
     if study_uid and heading.study_instance_uid != study_uid:
         raise ObjectRefused(PROCESSING_FAILURE, "the object belongs to another study")
 

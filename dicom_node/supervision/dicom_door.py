@@ -8,6 +8,7 @@ relay (``dicom_node.relay``), which looks at what is sent.
 import hashlib
 import ssl
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -48,13 +49,13 @@ _ANSWER_S: Final = 600
 _QUEUE_S: Final = 60
 _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _COMPRESSED: Final = (
-    *(f"1.2.840.10008.1.2.4.{ending}" for ending in ("5?", "6?", "7?", "8?", "90", "91", "92")),
-    *(
-        f"1.2.840.10008.1.2.4.{ending}"
-        for ending in ("93", "94", "10?", "201", "202", "203", "204")
-    ),
+    *(f"1.2.840.10008.1.2.4.{ending}" for ending in ("5?", "6?", "7?", "8?", "10?")),
+    *(f"1.2.840.10008.1.2.4.{ending}" for ending in ("90", "91", "92", "93")),
     *("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.6.*", "1.2.840.10008.1.2.7.*"),
 )
+"""Without HTJ2K (…4.201 to 203): Orthanc has no frames of it for a viewer; and without JPIP, whose
+objects hold no pixels."""
+
 DEFLATED: Final = (
     "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"
 )  # fmt: skip
@@ -67,6 +68,11 @@ def transfer_syntaxes(settings: Settings) -> list[str]:
     is sent.
     """
     return [*_NATIVE, *_COMPRESSED, *(DEFLATED if settings.dicom_deflated else ())]
+
+
+def serves(syntax: str) -> bool:
+    """Tell whether Orthanc, once it has an object of a transfer syntax, can show it to a viewer."""
+    return any(fnmatchcase(syntax, one) for one in (*_NATIVE, *_COMPRESSED, DEFLATED[0]))
 
 
 def general(layout: Layout) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 import io
 import zipfile
+from copy import deepcopy
 from typing import Any
 
 import httpx
 import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
-from pydicom.uid import UID
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, HTJ2KLossless
 
 from dicom_node.intake.room import Room
 from dicom_node.pixels.wrap import encode
@@ -34,6 +36,16 @@ def film(number: int, **attributes: str) -> Dataset:
     return ds
 
 
+def htj2k(ds: Dataset) -> bytes:
+    """Return a film that says it is compressed as no viewer of Orthanc's can have it."""
+    named = ds.copy()
+    named.file_meta = deepcopy(ds.file_meta)
+    named.file_meta.TransferSyntaxUID = HTJ2KLossless
+    named.PixelData = encapsulate([b"\0\0"])
+    named["PixelData"].VR = "OB"
+    return encode(named)
+
+
 GOOD = encode(film(1))
 BAD = {
     "no DICOM": (b"no DICOM at all", 0xC000),
@@ -45,6 +57,7 @@ BAD = {
         encode(film(4)).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.99999.1.2.1\0"),
         0xC122,
     ),
+    "HTJ2K": (htj2k(film(6)), 0xC122),
 }
 
 

@@ -180,9 +180,16 @@ def test_deflated_objects_are_accepted_only_where_the_site_admits_them() -> None
         for syntax in ("1.2.1.99", "1.2.4.95", "1.2.4.205"):
             uid = f"1.2.840.10008.{syntax}"
             assert any(fnmatchcase(uid, pattern) for pattern in patterns) is admitted
-        for syntax in ("1.2", "1.2.1", "1.2.2", "1.2.4.50", "1.2.4.90", "1.2.4.201", "1.2.5"):
+        for syntax in ("1.2", "1.2.1", "1.2.2", "1.2.4.50", "1.2.4.90", "1.2.4.93", "1.2.5"):
             uid = f"1.2.840.10008.{syntax}"
             assert any(fnmatchcase(uid, pattern) for pattern in patterns)
+
+
+def test_what_no_viewer_could_show_is_not_accepted() -> None:
+    patterns = json.loads(opening.render(site()))["AcceptedTransferSyntaxes"]
+    for ending in ("94", "201", "202", "203", "204"):
+        uid = f"1.2.840.10008.1.2.4.{ending}"
+        assert not any(fnmatchcase(uid, pattern) for pattern in patterns)
 
 
 def test_empty_variable_names_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
