@@ -107,7 +107,8 @@ def test_a_command_is_the_supervisors(
 def test_relay_is_the_supervisors(services: dict[str, dict[str, Any]]) -> None:
     expected = ["python" if part == sys.executable else part for part in relay().command]
     assert shlex.split(services["relay"]["command"]) == expected
-    assert services["relay"]["networks"] == ["inside"]
+    assert services["relay"]["networks"] == ["inside", "outside"]  # storage commitment calls back
+    assert "NODE_MODALITIES" in services["relay"]["environment"]
 
 
 def test_redis_runs_as_under_the_supervisor(settings: Settings) -> None:
