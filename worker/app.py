@@ -78,7 +78,7 @@ def _warm_up(**_options: object) -> None:
     limits.confine(_settings)
     from worker import tasks  # noqa: PLC0415  # the tasks module imports this one
 
-    tasks.reader.open()
+    tasks.reader.begin()
 
 
 @worker_process_shutdown.connect

@@ -5,7 +5,7 @@ worker's main process, which takes messages from the broker, looks at what that 
 in their queue, in plain view and for any other worker to take.
 """
 
-import multiprocessing
+import mmap
 import os
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from dicom_node.foreign import where
 from dicom_node.intake.broker import RUN_QUEUE
 from worker.pipeline import Pipeline
 
-_READY: Final = multiprocessing.Value("b", 0)
+_READY: Final = mmap.mmap(-1, 1)
 """Shared by the main process and those that it forks: one, with one reader for each worker."""
 
 _LOOK_S: Final = 0.5
@@ -55,17 +55,17 @@ class Reader:
     @property
     def pipeline(self) -> Pipeline | None:
         """The pipeline; None while studies are to be left to others."""
-        return self._pipeline if _READY.value else None
+        return self._pipeline if _READY[0] else None
 
-    def open(self) -> None:
+    def begin(self) -> None:
         """Open the pipeline now or, where that fails, as soon as it can be."""
-        _READY.value = 0
+        _READY[0] = 0
         if not self._attempt(1):
             threading.Thread(target=self._keep_trying, daemon=True, name="reader").start()
 
     def end(self, reason: str) -> None:
         """End this process, which can read no study any more; the pool starts another one."""
-        _READY.value = 0
+        _READY[0] = 0
         log.get().error("worker.ends", error=reason)
         self._tell(f"{reason}; the worker starts anew")
         self._exit(os.EX_TEMPFAIL)
@@ -88,7 +88,7 @@ class Reader:
         except Exception as exc:  # noqa: BLE001  # an outer boundary: a worker that cannot read waits
             reason = f"the worker met {where(exc)}"
         else:
-            _READY.value = 1
+            _READY[0] = 1
             return True
         log.get().error("worker.unfit", attempt=attempt, error=reason)
         again = f"{reason}; it takes no study and tries again within {self._pause(attempt):.0f} s"
@@ -163,7 +163,7 @@ def takes_runs(consumer: Consumer) -> bool:
 def look(consumer: Consumer) -> None:
     """Begin or cease to take runs, as the reader says."""
     taking = takes_runs(consumer)
-    if _READY.value and not taking:
+    if _READY[0] and not taking:
         consumer.add_task_queue(RUN_QUEUE)
-    elif taking and not _READY.value:
+    elif taking and not _READY[0]:
         consumer.cancel_task_queue(RUN_QUEUE)

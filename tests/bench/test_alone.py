@@ -8,9 +8,13 @@ def test_latency_imports_neither_tests_nor_their_tools() -> None:
     code = (
         "import sys, bench.latency;"
         "found = {'tests', 'pytest', 'tenacity', 'hypothesis', 'playwright'} & set(sys.modules);"
-        "sys.exit(', '.join(sorted(found)))"
+        "sys.exit(', '.join(sorted(found)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -51,6 +51,6 @@ def test_affinity_bounds_the_threads_of_torch() -> None:
         "import torch; print(torch.get_num_threads())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, timeout=300
     )
     assert done.stdout.strip() == "1"

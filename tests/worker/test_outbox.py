@@ -95,7 +95,7 @@ class Desk:
 
 
 def test_folder_that_cannot_be_written_may_pass(tmp_path: Path) -> None:
-    (tmp_path / "outbox").write_text("a file where the folder should be")
+    (tmp_path / "outbox").write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(DeliveryFailed) as caught, Outbox(tmp_path / "outbox").holding("1", b""):
         pass
     assert caught.value.retryable

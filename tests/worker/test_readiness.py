@@ -24,7 +24,7 @@ def test_reader_is_tried_again_until_it_opens() -> None:
         return PIPELINE
 
     reader = Reader(attempt, told.append, lambda _attempt: 0.01)
-    reader.open()
+    reader.begin()
     assert opened.wait(30)
     assert [words.partition(";")[0] for words in told[:2]] == ["golden differs", "away"]
     assert all("takes no study and tries again" in words for words in told)
@@ -36,7 +36,7 @@ def test_reader_that_is_not_open_reads_nothing() -> None:
         raise GoldenMismatch("golden differs")
 
     reader = Reader(attempt, lambda _words: None, lambda _attempt: 3600.0)
-    reader.open()
+    reader.begin()
     assert reader.pipeline is None
 
 
@@ -44,7 +44,7 @@ def test_process_whose_device_is_lost_ends() -> None:
     codes: list[int] = []
     told: list[str] = []
     reader = Reader(lambda: PIPELINE, told.append, leave=codes.append)
-    reader.open()
+    reader.begin()
     assert reader.pipeline is PIPELINE
     reader.end("the GPU is lost")
     assert reader.pipeline is None
@@ -58,7 +58,7 @@ def test_process_whose_device_is_lost_at_its_start_ends() -> None:
     def attempt() -> Pipeline:
         raise DeviceLost("the GPU is lost")
 
-    Reader(attempt, lambda _words: None, leave=codes.append).open()
+    Reader(attempt, lambda _words: None, leave=codes.append).begin()
     assert len(codes) == 1
 
 
