@@ -94,10 +94,12 @@ def integer(ds: Dataset, keyword: str) -> int | None:
 
 
 def required_integer(ds: Dataset, keyword: str) -> int:
-    """Return the value as an int, refused where absent."""
+    """Return the one value as an int, refused where absent or where there are more."""
     value = integer(ds, keyword)
     if value is None:
         raise refuse(keyword, "is missing")
+    if (count := len(numbers(ds, keyword))) > 1:
+        raise refuse(keyword, f"has {count} values instead of 1")
     return value
 
 

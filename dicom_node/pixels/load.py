@@ -72,7 +72,8 @@ def _read_by_what_is_meant(dataset: Dataset) -> None:
         declared = header.texts(dataset, "SpecificCharacterSet")
     except PixelError:
         return
-    stored = (dataset.get_item(keyword) for keyword in _NAMES if keyword in dataset)
+    # As stored: an empty value that is not kept deferred would be converted, and may raise.
+    stored = (dataset.get_item(name, keep_deferred=True) for name in _NAMES if name in dataset)
     meant = charsets.meant(declared, [e.value for e in stored if isinstance(e.value, bytes)])
     if meant != declared:
         dataset.SpecificCharacterSet = [*meant]

@@ -86,3 +86,21 @@ def test_digest_broken_table_is_refused() -> None:
     assert digest.pixel_digest(ds) != digest.pixel_digest(film())
     with pytest.raises(PixelError):
         decode.check(film(Rows=None), LIMITS)
+
+
+def test_empty_text_of_a_vr_that_there_is_not_does_not_matter() -> None:
+    ds = film()
+    ds.ReferringPhysicianName = ""
+    head = bytes.fromhex("08009000") + b"PN"
+    content = encoded(ds)
+    assert content.count(head) == 1
+    load.parse(content.replace(head, head[:-2] + b"PJ"))
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsStored"])
+def test_size_with_two_values_is_refused(keyword: str) -> None:
+    ds = film()
+    ds[keyword].value = [ds[keyword].value, 7]
+    with pytest.raises(StudyRefused) as refused:
+        select.select(StudyKind.CXR, [loaded(load.parse(encoded(ds)))], LIMITS)
+    assert refused.value.code == RefusalCode.INCONSISTENT_HEADER
