@@ -89,7 +89,8 @@ def test_reading_that_stalls_ends_failed_with_its_stage(node: LiveNode, studies:
         until("FAILED")
     told = node.final(stalled.uid)
     assert told["error"]["stage"] == "fetch"
-    assert f"took longer than {TIME_LIMIT_S} s" in told["error"]["message"]
+    given_up = (f"took longer than {TIME_LIMIT_S} s", "Orthanc does not answer")
+    assert any(words in told["error"]["message"] for words in given_up)
     node.run("retry", told["runs"][0]["run_id"])
     for attempt in eventually():
         with attempt:
