@@ -70,27 +70,40 @@ def reader_of(node: LiveNode, ledger: Ledger, study: Study, attempt: int) -> int
         holds(node).let_go(IN_THE_MIDDLE)  # another study's
 
 
+def until(ledger: Ledger, study: Study, state: str) -> None:
+    """Wait until a study is in a state."""
+    for attempt in eventually():
+        with attempt:
+            told = ledger.queries.detail(study.uid)
+            if told is None or told.item.state != state:
+                raise NotYetError(f"not {state}: {told and told.item.state}")
+
+
+def test_reading_that_takes_too_long_ends_failed_with_its_stage(
+    node: LiveNode, studies: Studies
+) -> None:
+    endless = studies.film("endless")
+    with opened(node) as ledger, holds(node).armed(IN_THE_MIDDLE):
+        node.send(endless.files())
+        holds(node).wait(IN_THE_MIDDLE, 120)
+        until(ledger, endless, "FAILED")
+    told = node.final(endless.uid)
+    assert told["error"]["stage"] == "infer"
+    assert f"took longer than {TIME_LIMIT_S} s" in told["error"]["message"]
+
+
 def test_reading_that_stalls_ends_failed_with_its_stage(node: LiveNode, studies: Studies) -> None:
-    """Orthanc hangs in the middle of a fetch."""
+    """Orthanc hangs in the middle of a fetch: it is given up before the time is up."""
     stalled = studies.film("stalled")
     with opened(node) as ledger, ExitStack() as hanging:
-
-        def until(state: str) -> None:
-            for attempt in eventually():
-                with attempt:
-                    told = ledger.queries.detail(stalled.uid)
-                    if told is None or told.item.state != state:
-                        raise NotYetError(f"not {state}: {told and told.item.state}")
-
         with node.stopped("worker"):
             node.send(stalled.files())
-            until("QUEUED")
+            until(ledger, stalled, "QUEUED")
             hanging.enter_context(node.paused("orthanc"))
-        until("FAILED")
+        until(ledger, stalled, "FAILED")
     told = node.final(stalled.uid)
     assert told["error"]["stage"] == "fetch"
-    given_up = (f"took longer than {TIME_LIMIT_S} s", "Orthanc does not answer")
-    assert any(words in told["error"]["message"] for words in given_up)
+    assert told["error"]["message"] == "Orthanc does not answer: ReadTimeout"
     node.run("retry", told["runs"][0]["run_id"])
     for attempt in eventually():
         with attempt:

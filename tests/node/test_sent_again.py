@@ -220,27 +220,25 @@ def merge(node: LiveNode, study: str, patient: str) -> None:
     assert answer.status_code == httpx.codes.OK, answer.text
 
 
-def ended_without_images(node: LiveNode, uid: str) -> bool:
-    """Tell whether a deleted study is FAILED for that reason, or has left the list by now."""
-    answer = node.get(f"/ai/studies/{uid}")
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return True
-    told = answer.json()
-    return told["state"] == "FAILED" and "archive" in told["error"]["message"]
-
-
-def test_study_deleted_while_queued_ends_and_comes_back(node: LiveNode, studies: Studies) -> None:
+def test_study_deleted_while_queued_fails_leaves_the_list_and_comes_back(
+    node: LiveNode, studies: Studies
+) -> None:
     film = studies.film("deleted queued")
     with node.without("worker"):
         node.send(film.files())
         until(lambda: node.study(film.uid)["state"] == "QUEUED", "not queued yet")
         (study,) = node.lookup(film.uid, "Study")
         node.delete(f"/studies/{study}")
-    until(lambda: ended_without_images(node, film.uid), "still on its way")
+    gone = httpx.codes.NOT_FOUND
+    until(lambda: node.get(f"/ai/studies/{film.uid}").status_code == gone, "still on the list")
     assert node.lookup(film.uid, "Study") == []
     node.send(film.files())
     until(lambda: node.study(film.uid)["state"] == "REPORTED", "not read after it came back")
-    only_live(node, node.study(film.uid))
+    told = node.study(film.uid)
+    only_live(node, told)
+    first = told["runs"][-1]
+    assert (first["state"], first["error"]["stage"]) == ("SUPERSEDED", "fetch")
+    assert "archive" in first["error"]["message"]
 
 
 def test_failure_beside_a_standing_report_is_tried_again_from_the_viewer(
